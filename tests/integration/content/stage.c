@@ -13,8 +13,9 @@
 
 #include <cmocka.h>
 
-#define FLUSH_MS 20000
-#define READ_MS  30000
+#define FLUSH_MS       20000
+#define READ_MS        30000
+#define JOB_PARTITIONS 4
 
 static void set(char **setting, const char *prefix) {
     char id[37];
@@ -140,14 +141,23 @@ void stage_stop_worker(struct stage *stage) {
 
 /* --- Kafka from outside ------------------------------------------------------------------------------------------ */
 
-static rd_kafka_t *client_new(rd_kafka_type_t type, const char *bootstrap) {
+static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, void *user) {
+    (void)client;
+    (void)user;
+    *(rd_kafka_resp_err_t *)message->_private = message->err;
+}
+
+/* @group  NULL: a producer; else a consumer of that group */
+static rd_kafka_t *client_new(const char *group, const char *bootstrap) {
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, text, sizeof(text)), RD_KAFKA_CONF_OK);
-    if (type == RD_KAFKA_CONSUMER) {
-        assert_int_equal(rd_kafka_conf_set(conf, "group.id", "test-reader", text, sizeof(text)), RD_KAFKA_CONF_OK);
+    if (group != NULL) {
+        assert_int_equal(rd_kafka_conf_set(conf, "group.id", group, text, sizeof(text)), RD_KAFKA_CONF_OK);
+    } else {
+        rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     }
-    rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof(text));
+    rd_kafka_t *client = rd_kafka_new(group != NULL ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     assert_non_null(client);
     return client;
 }
@@ -184,7 +194,8 @@ bool stage_wait_dead_letters(struct stage *stage, bool serving) {
 
 void stage_produce(struct stage *stage, const char *key, const char *type, const char *content_type,
                    const char *value) {
-    rd_kafka_t *client = client_new(RD_KAFKA_PRODUCER, stage->settings.kafka_bootstrap);
+    rd_kafka_t *client = client_new(NULL, stage->settings.kafka_bootstrap);
+    rd_kafka_resp_err_t delivered = RD_KAFKA_RESP_ERR__WAIT_CACHE;
     rd_kafka_headers_t *headers = rd_kafka_headers_new(3);
     rd_kafka_header_add(headers, "ce_id", -1, key, -1);
     if (type != NULL) {
@@ -200,9 +211,29 @@ void stage_produce(struct stage *stage, const char *key, const char *type, const
     assert_int_equal(rd_kafka_producev(client, RD_KAFKA_V_TOPIC(stage->settings.kafka_image_job_topic),
                                        RD_KAFKA_V_KEY(key, strlen(key)), RD_KAFKA_V_VALUE(lent.out, strlen(value)),
                                        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers),
-                                       RD_KAFKA_V_END),
+                                       RD_KAFKA_V_OPAQUE(&delivered), RD_KAFKA_V_END),
                      RD_KAFKA_RESP_ERR_NO_ERROR);
     assert_int_equal(rd_kafka_flush(client, FLUSH_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(delivered, RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_destroy(client);
+}
+
+void stage_wait_committed(struct stage *stage, int64_t records) {
+    const struct timespec pause = {.tv_nsec = 50000000};
+    rd_kafka_t *client = client_new(stage->settings.kafka_group, stage->settings.kafka_bootstrap);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(JOB_PARTITIONS);
+    rd_kafka_topic_partition_list_add_range(list, stage->settings.kafka_image_job_topic, 0, JOB_PARTITIONS - 1);
+    int64_t committed = 0;
+    for (int waited_ms = 0; committed < records; waited_ms += 50) {
+        assert_true(waited_ms < READ_MS);
+        assert_int_equal(rd_kafka_committed(client, list, READ_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+        committed = 0;
+        for (int i = 0; i < list->cnt; i++) {
+            committed += list->elems[i].offset > 0 ? list->elems[i].offset : 0;
+        }
+        nanosleep(&pause, NULL);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_destroy(client);
 }
 
@@ -223,7 +254,7 @@ static rd_kafka_resp_err_t delete_topic(rd_kafka_t *client, const char *name, rd
 
 static rd_kafka_resp_err_t create_topic(rd_kafka_t *client, const char *name, rd_kafka_queue_t *queue) {
     char text[256];
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, 4, 1, text, sizeof(text));
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, JOB_PARTITIONS, 1, text, sizeof(text));
     size_t count = 0;
     rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, READ_MS);
@@ -240,7 +271,7 @@ static rd_kafka_resp_err_t create_topic(rd_kafka_t *client, const char *name, rd
 void stage_make_topic_anew(struct stage *stage) {
     const struct timespec pause = {.tv_nsec = 100000000};
     const char *name = stage->settings.kafka_image_job_topic;
-    rd_kafka_t *client = client_new(RD_KAFKA_PRODUCER, stage->settings.kafka_bootstrap);
+    rd_kafka_t *client = client_new(NULL, stage->settings.kafka_bootstrap);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
     assert_int_equal(delete_topic(client, name, queue), RD_KAFKA_RESP_ERR_NO_ERROR);
     int waited_ms = 0;
@@ -296,7 +327,7 @@ static void copy_letter(const rd_kafka_message_t *message, struct dead_letter *l
 
 unsigned stage_read_dead_letters(struct stage *stage, struct dead_letter *letters, unsigned count) {
     enum { PARTITIONS_MAX = 16 };
-    rd_kafka_t *client = client_new(RD_KAFKA_CONSUMER, stage->settings.kafka_bootstrap);
+    rd_kafka_t *client = client_new("test-reader", stage->settings.kafka_bootstrap);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(PARTITIONS_MAX);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, stage->settings.kafka_dead_letter_topic, NULL);
     /* A real broker makes the topic when the first letter comes. */

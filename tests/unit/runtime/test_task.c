@@ -630,6 +630,7 @@ static void test_task_stacks_of_a_burst_are_given_back_afterwards(void **state) 
 struct seen {
     unsigned sleeping, waiting, running;
     struct completion completion;
+    struct call call; /* of the task that sleeps */
 };
 
 static void on_visit(void *user, const struct task_info *info) {
@@ -640,9 +641,9 @@ static void on_visit(void *user, const struct task_info *info) {
     assert_true(info->since_us <= clock_now_us());
 }
 
-static void body_short_sleep(void *arg) {
+static void body_long_sleep(void *arg) {
     (void)arg;
-    assert_int_equal(task_sleep(5, NULL), HERALD_OK);
+    assert_int_equal(task_sleep(60000, NULL), HERALD_CANCELLED);
 }
 
 static void body_gate(void *arg) {
@@ -654,20 +655,23 @@ static void body_visit(void *arg) {
     struct seen *seen = arg;
     completion_init(&seen->completion);
     seen->completion.what = "the gate";
-    assert_int_equal(task_spawn(loop_current(), NULL, "sleeps", body_short_sleep, seen, NULL), HERALD_OK);
+    assert_int_equal(task_spawn(loop_current(), &seen->call, "sleeps", body_long_sleep, seen, NULL), HERALD_OK);
     assert_int_equal(task_spawn(loop_current(), NULL, "waits", body_gate, seen, NULL), HERALD_OK);
     task_yield();
     loop_tasks_visit(loop_current(), on_visit, seen);
     completion_complete(&seen->completion);
+    task_cancel_call(loop_current(), &seen->call, HERALD_CANCELLED);
 }
 
 static void test_loop_tasks_visit_shows_what_each_waits_for(void **state) {
     (void)state;
     struct seen seen = {0};
+    call_init(&seen.call, "m", NULL, 0, 0);
     run_task(NULL, body_visit, &seen);
     assert_int_equal(seen.sleeping, 1);
     assert_int_equal(seen.waiting, 1);
     assert_int_equal(seen.running, 1);
+    call_fini(&seen.call);
 }
 
 /* ---- several loops ---- */
