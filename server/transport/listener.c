@@ -229,7 +229,7 @@ unsigned listener_connection_count(struct listener *listener) {
 }
 
 unsigned long listener_accepted_count(struct listener *listener) {
-    return listener->tls ? tls_identity_accepted_count(listener->tls) : atomic_load(&listener->accepted_count);
+    return atomic_load(&listener->accepted_count);
 }
 
 bool listener_tls_outdated(const struct listener *listener) {

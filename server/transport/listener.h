@@ -57,8 +57,7 @@ enum herald_code listener_reopen(struct listener *listener, struct herald_error 
 const char *listener_url(const struct listener *listener);
 /** Connections that have a place now. Any thread. */
 unsigned listener_connection_count(struct listener *listener);
-/** Connections accepted so far. With TLS a connection counts when its handshake begins: the server's own call may fail
- *  the handshake, because its certificate need not be a valid client certificate. Any thread. */
+/** Connections that have completed their negotiation so far. Any thread. */
 unsigned long listener_accepted_count(struct listener *listener);
 /** True when a file was not good at the last reload: what was read before is in use. Any thread. */
 bool listener_tls_outdated(const struct listener *listener);

@@ -446,7 +446,6 @@ static void *accept_tls(struct tls_identity *identity) {
         return NULL;
     }
     share->identity = tls_identity_ref(identity);
-    tls_identity_note_accepted(identity);
     SSL_CTX *context = tls_identity_context(identity);
     SSL *ssl = SSL_new(context); /* takes a reference of its own */
     SSL_CTX_free(context);

@@ -7,8 +7,7 @@
 #include <nng/protocol/reqrep0/req.h>
 #include <string.h>
 
-/* Pause between attempts to connect. A TLS listener refuses each of them if its client CA is not the CA of its own
- * certificate. */
+/* Pause between attempts to connect. */
 #define REDIAL_MS 500
 
 /* RESENDTIME infinite and RECVMAXSZ before the dial, as for every REQ socket of this project. */

@@ -96,9 +96,6 @@ static SSL *make_ssl(const nng_tls_engine_config *config) {
 }
 
 static int conn_init(nng_tls_engine_conn *conn, void *tls, nng_tls_engine_config *config) {
-    if (config->identity) {
-        tls_identity_note_accepted(config->identity);
-    }
     BIO *bio = BIO_new(bio_method);
     conn->ssl = make_ssl(config);
     if (!conn->ssl || !bio || (config->server_name && !native_tls_want_name(conn->ssl, config->server_name))) {
@@ -190,22 +187,13 @@ static nng_tls_engine_conn_ops CONN_OPS = {
 /* Passes an identity from alloc_config() to config_init(). nng_tls_config_alloc() has no argument for it. */
 static _Thread_local struct tls_identity *given_identity;
 
-/* Gives the context the identity's current certificate and key. */
-static bool use_identity(SSL_CTX *context, struct tls_identity *identity) {
-    SSL_CTX *current = tls_identity_context(identity);
-    bool used = SSL_CTX_use_certificate(context, SSL_CTX_get0_certificate(current)) == 1 &&
-                SSL_CTX_use_PrivateKey(context, SSL_CTX_get0_privatekey(current)) == 1;
-    SSL_CTX_free(current);
-    return used;
-}
-
 static int config_init(nng_tls_engine_config *config, nng_tls_mode mode) {
     bool server = mode == NNG_TLS_MODE_SERVER;
     config->mode = mode;
     config->context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
     bool good = config->context && tls_context_harden(config->context);
     if (good && given_identity && !server) {
-        good = use_identity(config->context, given_identity);
+        good = tls_identity_use_self(given_identity, config->context);
     }
     if (!good) {
         SSL_CTX_free(config->context);

@@ -15,14 +15,14 @@
 int tls_engine_register(void);
 
 /**
- * Makes the configuration of a listener. Each connection uses the identity's current context, and is counted there.
+ * Makes the configuration of a listener. Each connection uses the identity's current context.
  *
  * @ret_config  set only on success; the caller frees it with nng_tls_config_free()
  * Returns: 0 | an error of nng
  */
 int tls_engine_listener_config(struct tls_identity *identity, nng_tls_config **ret_config);
 
-/** Makes the configuration for a server's call of itself: it shows the listener's certificate and accepts any.
+/** Makes the configuration for a server's call of itself: it shows the certificate of tls_self.h and accepts any.
  *  As tls_engine_listener_config(). */
 int tls_engine_self_config(struct tls_identity *identity, nng_tls_config **ret_config);
 

@@ -2,6 +2,7 @@
 
 #include "server/auth/key_file.h"
 #include "server/transport/file_state.h"
+#include "server/transport/tls_self.h"
 #include "server/transport/transport_log.h"
 
 #include <openssl/err.h>
@@ -17,11 +18,11 @@ enum { CERT_FILE, KEY_FILE, CA_FILE, FILES };
 
 struct tls_identity {
     atomic_uint shares;
-    atomic_ulong accepted_count;
     atomic_bool refused; /* a file is not good now */
     char *paths[FILES];  /* CA_FILE: NULL if any client may connect */
     char *trust_path;    /* of tls.ca_file: what Herald's own clients trust; NULL: not set */
     struct file_state states[FILES];
+    struct tls_self self;    /* the watchdog's */
     atomic_ulong generation; /* of the context: 1, 2, … */
     pthread_mutex_t lock;    /* of context */
     SSL_CTX *context;
@@ -89,7 +90,8 @@ static enum herald_code check_dates(const SSL_CTX *context, const char *path, st
     return HERALD_OK;
 }
 
-static enum herald_code load_client_ca(SSL_CTX *context, const char *path, struct herald_error *reterr) {
+static enum herald_code load_client_ca(SSL_CTX *context, struct tls_identity *identity, struct herald_error *reterr) {
+    const char *path = identity->paths[CA_FILE];
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(path);
     if (!names || SSL_CTX_load_verify_file(context, path) != 1) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
@@ -97,10 +99,12 @@ static enum herald_code load_client_ca(SSL_CTX *context, const char *path, struc
     }
     SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    tls_self_admit(&identity->self, context);
     return HERALD_OK;
 }
 
-static enum herald_code fill_tls_context(SSL_CTX *context, char *const paths[FILES], struct herald_error *reterr) {
+static enum herald_code fill_tls_context(SSL_CTX *context, struct tls_identity *identity, struct herald_error *reterr) {
+    char *const *paths = identity->paths;
     if (!tls_context_harden(context)) {
         return herald_error_no_memory(reterr, "the certificate");
     }
@@ -112,17 +116,18 @@ static enum herald_code fill_tls_context(SSL_CTX *context, char *const paths[FIL
         code = check_dates(context, paths[CERT_FILE], reterr);
     }
     if (code == HERALD_OK && paths[CA_FILE]) {
-        code = load_client_ca(context, paths[CA_FILE], reterr);
+        code = load_client_ca(context, identity, reterr);
     }
     return code;
 }
 
-static enum herald_code make_tls_context(char *const paths[FILES], SSL_CTX **ret_context, struct herald_error *reterr) {
+static enum herald_code make_tls_context(struct tls_identity *identity, SSL_CTX **ret_context,
+                                         struct herald_error *reterr) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     if (!context) {
         return herald_error_no_memory(reterr, "the certificate");
     }
-    enum herald_code code = fill_tls_context(context, paths, reterr);
+    enum herald_code code = fill_tls_context(context, identity, reterr);
     ERR_clear_error();
     if (code == HERALD_OK) {
         *ret_context = context;
@@ -173,15 +178,15 @@ enum herald_code tls_identity_new(const struct auth_settings *settings, struct t
     atomic_init(&identity->shares, 1);
     atomic_init(&identity->generation, 1);
     pthread_mutex_init(&identity->lock, NULL);
-    enum herald_code code =
-        copy_paths(identity, settings) ? HERALD_OK : herald_error_no_memory(reterr, "the certificate");
+    bool good = copy_paths(identity, settings) && tls_self_make(&identity->self);
+    enum herald_code code = good ? HERALD_OK : herald_error_no_memory(reterr, "the certificate");
     for (int i = 0; code == HERALD_OK && i < FILES; i++) {
         if (identity->paths[i]) {
             identity->states[i] = file_state_read(identity->paths[i]);
         }
     }
     if (code == HERALD_OK) {
-        code = make_tls_context(identity->paths, &identity->context, reterr);
+        code = make_tls_context(identity, &identity->context, reterr);
     }
     if (code == HERALD_OK) {
         *ret_identity = identity;
@@ -205,6 +210,7 @@ void tls_identity_unref(struct tls_identity *identity) {
     }
     free(identity->trust_path);
     SSL_CTX_free(identity->context);
+    tls_self_free(&identity->self);
     pthread_mutex_destroy(&identity->lock);
     free(identity);
 }
@@ -271,7 +277,7 @@ void tls_identity_reload(struct tls_identity *identity, bool again) {
     if (!changed) {
         return;
     }
-    if (make_tls_context(identity->paths, &fresh, &error) != HERALD_OK) {
+    if (make_tls_context(identity, &fresh, &error) != HERALD_OK) {
         atomic_store(&identity->refused, true);
         log_emit(&LOG_TLS_REFUSED, log_str("file", identity->paths[CERT_FILE]), log_error(&error), LOG_END);
         return;
@@ -317,7 +323,7 @@ bool tls_identity_trusts(struct tls_identity *identity, SSL *ssl, struct tls_che
     }
     if (checked->generation != generation) {
         SSL_CTX *context = tls_identity_context(identity);
-        bool trusted = verifies(context, ssl, certificate);
+        bool trusted = tls_self_is(&identity->self, certificate) || verifies(context, ssl, certificate);
         SSL_CTX_free(context);
         if (!trusted) {
             return false;
@@ -332,10 +338,6 @@ bool tls_identity_is_outdated(const struct tls_identity *identity) {
     return atomic_load(&identity->refused);
 }
 
-void tls_identity_note_accepted(struct tls_identity *identity) {
-    atomic_fetch_add(&identity->accepted_count, 1);
-}
-
-unsigned long tls_identity_accepted_count(const struct tls_identity *identity) {
-    return atomic_load(&identity->accepted_count);
+bool tls_identity_use_self(struct tls_identity *identity, SSL_CTX *context) {
+    return tls_self_use(&identity->self, context);
 }

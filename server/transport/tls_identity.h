@@ -56,10 +56,8 @@ void tls_identity_warn(struct tls_identity *identity);
 /** True when the last reload found a bad file. Any thread. */
 bool tls_identity_is_outdated(const struct tls_identity *identity);
 
-/** Counts an accepted connection. Any thread. */
-void tls_identity_note_accepted(struct tls_identity *identity);
-/** Connections accepted so far. Any thread. */
-unsigned long tls_identity_accepted_count(const struct tls_identity *identity);
+/** Lets a client's context show the certificate that the listener takes from its own process. False: libssl failed */
+bool tls_identity_use_self(struct tls_identity *identity, SSL_CTX *context);
 
 /** Applies the options of every context of ours, servers' and clients'. False: libssl failed. */
 bool tls_context_harden(SSL_CTX *context);

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 10000u
+#define PATIENCE_MS 30000u
 
 /* ---- handlers ---- */
 
