@@ -262,9 +262,10 @@ static void run(struct bench *bench, unsigned in_flight, double seconds) {
             1e6 +
         (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec);
     printf("{\"operation\":\"%s\",\"in_flight\":%u,\"operations\":%llu,\"seconds\":%.4f,\"per_second\":%.2f,"
-           "\"p50_us\":%u,\"p99_us\":%u,\"cpu_us\":{\"client\":%.0f},\"peak_kib\":{\"client\":%ld},\"errors\":%llu}\n",
+           "\"p50_us\":%u,\"p99_us\":%u,\"cpu_us\":{\"client\":%.2f},\"peak_kib\":{\"client\":%ld},\"errors\":%llu}\n",
            bench->operation->name, in_flight, (unsigned long long)bench->good, took_s, (double)bench->good / took_s,
-           percentile(bench, 50), percentile(bench, 99), cpu_us, after.ru_maxrss, (unsigned long long)bench->failed);
+           percentile(bench, 50), percentile(bench, 99), bench->good > 0 ? cpu_us / (double)bench->good : 0,
+           after.ru_maxrss, (unsigned long long)bench->failed);
     if (bench->failed > 0) {
         fprintf(stderr, "bench_service: %llu calls failed; the first: %s\n", (unsigned long long)bench->failed,
                 bench->said);

@@ -82,12 +82,23 @@ class Stack:
 
     # ---- the database and the fakes ----
 
-    def sql(self, text: str) -> list[list[str]]:
-        done = subprocess.run(["psql", self.variables["HERALD_PG_DSN"], "-qAt", "-v", "ON_ERROR_STOP=1", "-F", "\t"], input=text,
+    def dsn(self, database: str = "herald") -> str:
+        return self.variables["HERALD_PG_DSN"].rsplit("/", 1)[0] + f"/{database}"
+
+    def sql(self, text: str, database: str = "herald") -> list[list[str]]:
+        """Returns: the rows of all statements"""
+        done = subprocess.run(["psql", self.dsn(database), "-qAt", "-v", "ON_ERROR_STOP=1", "-F", "\t"], input=text,
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"psql: {done.stderr}")
         return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def tool(self, *command: str) -> str:
+        """Runs a program of Postgres or Redis beside this stack. Returns: what it printed"""
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{command[0]}: {done.stderr.strip()}")
+        return done.stdout
 
     def make_drafts(self, count: int, file: pathlib.Path) -> None:
         """Writes a line `ID USER` for each."""
@@ -106,16 +117,12 @@ class Stack:
     # ---- calls, and what they used ----
 
     def drive(self, operation: str, in_flight: int, file: pathlib.Path, *, seconds: float = 0, count: int = 0) -> dict[str, Any]:
-        """Returns: what bench_service printed."""
+        """Returns: what bench_service printed. Raises: when a call failed"""
         program = self.build / "tests/bench_service"
-        done = subprocess.run([str(program), operation, str(in_flight), str(seconds), str(count), str(file)],
-                              env=self.env | self.variables, capture_output=True, text=True, check=False)
-        if done.returncode not in (0, 1) or not done.stdout:
-            raise RuntimeError(f"bench_service {operation}: exit status {done.returncode}: {done.stderr}")
-        if done.returncode == 1:
-            raise RuntimeError(done.stderr.strip())
-        figures: dict[str, Any] = json.loads(done.stdout)
-        return figures
+        out, _, peak = processes.run_program([str(program), operation, str(in_flight), str(seconds), str(count), str(file)],
+                                             self.env | self.variables)
+        figures: dict[str, Any] = json.loads(out)
+        return figures | {"peak_kib": {"client": peak}}
 
     def cpu_us(self) -> dict[str, float]:
         """So far, of each server and of what stands behind them."""
