@@ -43,8 +43,13 @@ static void turn_list(const char *list, unsigned first, char *ret_list) {
     for (unsigned i = 0; i < first % count; i++) {
         at = strchr(at, ',') + 1;
     }
-    (void)snprintf(ret_list, DB_HOSTS_BYTES, "%s%s%.*s", at, at > list ? "," : "", at > list ? (int)(at - list - 1) : 0,
-                   list);
+    size_t rest = strlen(at), turned = (size_t)(at - list);
+    memcpy(ret_list, at, rest + 1);
+    if (turned > 0) { /* with the comma behind it, which goes before it */
+        ret_list[rest] = ',';
+        memcpy(ret_list + rest + 1, list, turned - 1);
+        ret_list[rest + turned] = '\0';
+    }
 }
 
 void db_hosts_turn(const struct db_hosts *hosts, unsigned first, char *host, char *address, char *port) {

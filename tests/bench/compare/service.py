@@ -1,0 +1,313 @@
+"""Rows of whole servers, measured on one running stack: Herald, and what the same work costs without it."""
+
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import time
+from typing import Any, Callable
+
+import cost
+import processes
+from cells import Figures
+from replay import Recording, post_of
+from stack import CHANNELS, ROOT, SERVERS, Stack
+
+READ_DRAFTS = 100  # read in turns; each is a script of pgbench's
+PGBENCH_CLIENTS = [4, 8, 16, 32, 64]
+BARE_CONNECTIONS = [8, 16, 32]
+PROBE_S = 1.0
+PUBLISHES_A_SECOND = 1500  # more than one machine can
+RECORDED = {16: 600, 64: 1000}
+COST_COUNT = 300
+STARTS = 5
+WAITING = 2000
+JOB_S = 60
+IDLE_S = 3.0
+TITLES = {
+    "get_event": "GetEvent from Postgres, 64 in flight",
+    "get_job": "GetJob from Redis, 64 in flight",
+    "publish_16": "PublishEvent, six channels that answer in 1 ms, 16 in flight",
+    "publish_64": "PublishEvent, six channels that answer in 1 ms, 64 in flight",
+    "image_job": "RequestImageGeneration, 16 in flight",
+    "create_image_job": "CreateImageJob, stored and acknowledged by Kafka, 16 in flight",
+    "records": "400-byte records, acknowledged by all, 64 in flight",
+    "posts": "posts to a fake channel, 64 in flight",
+    "publish_cost": "one PublishEvent, 16 in flight",
+    "image_job_cost": "one RequestImageGeneration, 16 in flight",
+    "memory": "memory and start",
+}
+
+
+class Part:
+    """A system: those rows that it has, each with the function that measures it."""
+
+    def __init__(self, name: str, functions: dict[str, Callable[[float], Figures]]) -> None:
+        self.name, self.functions = name, functions
+
+    def rows(self) -> list[str]:
+        return list(self.functions)
+
+    def measure(self, row: str, seconds: float) -> Figures:
+        return {"row": row, "system": self.name} | self.functions[row](seconds)
+
+
+def program_of_postgres(name: str) -> str:
+    """pgbench is not on the path of Debian's users."""
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return str(found[-1]) if found else name
+
+
+class Service:
+    """Measures on a stack that runs; made once, as it prepares what the cells read."""
+
+    def __init__(self, stack: Stack, told: Callable[[str], None]) -> None:
+        self.stack, self.told, self.folder = stack, told, stack.folder
+        self.recordings: dict[int, Recording] = {}
+        self.best: dict[str, int] = {}
+        time.sleep(IDLE_S)
+        self.idle_kib = {name: processes.memory_kib(stack.pid(f"herald-{name}"), "VmRSS") for name in SERVERS + ["content", "gateway"]}
+        self.job = self._make_job()  # while herald-content is there
+        stack.end_content()
+        stack.answer_in(1)
+        self.drafts = self.folder / "read.ids"
+        stack.make_drafts(READ_DRAFTS, self.drafts)
+
+    def systems(self) -> list[Part]:
+        publishes = {f"publish_{n}": self._publish(n) for n in (16, 64)}
+        return [
+            Part("herald", {"get_event": self._get_event, "get_job": self._get_job, **publishes, "image_job": self._image("image"),
+                            "create_image_job": self._image("create_job"), "publish_cost": self._cost("publish"),
+                            "image_job_cost": self._cost("image"), "memory": self._memory}),
+            Part("pgbench", {"get_event": self._pgbench}), Part("redis_benchmark", {"get_job": self._redis_benchmark}),
+            Part("bare", {f"publish_{n}": self._bare(n) for n in (16, 64)}),
+            Part("librdkafka", {"records": self._records}), Part("wrk", {"posts": self._wrk}),
+        ]
+
+    # ---- what each of them needs ----
+
+    def _measured(self, drive: Callable[[], Figures]) -> Figures:
+        """Figures of a driver, with what others used meanwhile: a server's, and of all of one operation."""
+        self.stack.sql("CHECKPOINT;")
+        servers = [self.stack.pid(f"herald-{server}") for server in SERVERS]
+        for pid in servers:
+            processes.reset_peak(pid)
+        before = self.stack.cpu_us()
+        figures = drive()
+        count = max(figures["operations"], 1)
+        used = {name: (now - before[name]) / count for name, now in self.stack.cpu_us().items()}
+        server = sum(used.pop(name) for name in SERVERS)
+        figures["cpu_us"] = figures["cpu_us"] | ({"server": server} if server > 0 else {}) | used
+        peak = sum(processes.memory_kib(pid, "VmHWM") for pid in servers)
+        figures["peak_kib"] = figures["peak_kib"] | {"server": peak}
+        return figures
+
+    def _without_servers(self, drive: Callable[[], Figures]) -> Figures:
+        figures = self._measured(drive)
+        figures["cpu_us"].pop("server", None)
+        figures["peak_kib"].pop("server", None)
+        return figures
+
+    def _drive(self, operation: str, in_flight: int, file: pathlib.Path, seconds: float) -> Figures:
+        return self._measured(lambda: self.stack.drive(operation, in_flight, file, seconds=seconds))
+
+    # ---- reads ----
+
+    def _get_event(self, seconds: float) -> Figures:
+        return self._drive("get_event", 64, self.drafts, seconds)
+
+    def _pgbench(self, seconds: float) -> Figures:
+        """With as many connections as are best, which are looked for once."""
+        if "pgbench" not in self.best:
+            rates = {n: self._pgbench_with(n, PROBE_S)["per_second"] for n in PGBENCH_CLIENTS}
+            self.best["pgbench"] = max(rates, key=lambda n: rates[n])
+        return self._without_servers(lambda: self._pgbench_with(self.best["pgbench"], seconds))
+
+    def _pgbench_with(self, clients: int, seconds: float) -> Figures:
+        """The statement of GetEvent, prepared, for one of the drafts after the other."""
+        lines = [line for line in (ROOT / "db/queries/event_load.sql").read_text().splitlines() if not line.startswith("--")]
+        command = [program_of_postgres("pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, os.cpu_count() or 1)),
+                   "-T", str(max(1, round(seconds)))]
+        for number, line in enumerate(self.drafts.read_text().splitlines()):
+            draft, user = line.split()
+            script = self.folder / f"pgbench-{number}.sql"
+            script.write_text(re.sub(r"\$(\d)", lambda found, n=number: f":v{n}_{found[1]}", "\n".join(lines)) + ";\n")
+            command += ["-f", str(script), "-D", f"v{number}_1={draft}", "-D", f"v{number}_2={user}"]
+        out, used_us, peak = processes.run_program(command + [self.stack.dsn()], self.stack.env)
+        count = int(re.search(r"number of transactions actually processed: (\d+)", out)[1])  # type: ignore[index]
+        rate = float(re.search(r"tps = ([\d.]+)", out)[1])  # type: ignore[index]
+        failed = int(re.search(r"number of failed transactions: (\d+)", out)[1])  # type: ignore[index]
+        return {"operations": count, "seconds": count / rate, "per_second": rate, "clients": clients,
+                "cpu_us": {"client": used_us / count}, "peak_kib": {"client": peak}, "errors": failed}
+
+    def _make_job(self) -> pathlib.Path:
+        """A job with its pictures, which Redis keeps. Returns: a file that names it"""
+        draft, job = self.folder / "job.draft", self.folder / "job.ids"
+        self.stack.make_drafts(1, draft)
+        self.stack.drive("image", 1, draft, count=1)
+        deadline = time.monotonic() + JOB_S
+        while not (rows := self.stack.sql("SELECT id, user_id FROM jobs WHERE status = 'COMPLETED' LIMIT 1;")):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"a job has no pictures after {JOB_S} s")
+            time.sleep(0.2)
+        job.write_text(f"{rows[0][0]} {rows[0][1]}\n")
+        return job
+
+    def _get_job(self, seconds: float) -> Figures:
+        return self._drive("get_job", 64, self.job, seconds)
+
+    def _redis_benchmark(self, seconds: float) -> Figures:
+        """GET of a string of the same length under the same key, in a database of its own."""
+        url = re.fullmatch(r"redis://([\d.]+):(\d+)/\d+", self.stack.variables["HERALD_REDIS_URL"])
+        if not url:
+            raise RuntimeError("HERALD_REDIS_URL is not redis://ADDRESS:PORT/N")
+        at = ["-h", url[1], "-p", url[2]]
+        key = "job:" + self.job.read_text().split()[0]
+        size = self._bytes_of_job(at, key)
+        self.stack.tool("redis-cli", *at, "-n", "9", "SET", key, "v" * size)
+
+        def drive(count: int) -> Figures:
+            out, used_us, peak = processes.run_program(["redis-benchmark", *at, "--dbnum", "9", "-c", "64", "-n", str(count), "--csv", "GET", key])
+            heads, values = [[part.strip('"') for part in line.split(",")] for line in out.strip().splitlines()[-2:]]
+            found = dict(zip(heads, values))
+            rate = float(found["rps"])
+            return {"operations": count, "seconds": count / rate, "per_second": rate, "p50_us": float(found["p50_latency_ms"]) * 1000,
+                    "p99_us": float(found["p99_latency_ms"]) * 1000, "cpu_us": {"client": used_us / count},
+                    "peak_kib": {"client": peak}, "errors": 0}
+
+        count = int(drive(20000)["per_second"] * seconds) + 1
+        return self._without_servers(lambda: drive(count))
+
+    def _bytes_of_job(self, at: list[str], key: str) -> int:
+        """Of what Herald keeps there."""
+        kind = self.stack.tool("redis-cli", *at, "TYPE", key).strip()
+        if kind == "hash":
+            return max(len(line) for line in self.stack.tool("redis-cli", *at, "HVALS", key).splitlines())
+        if kind != "string":
+            raise RuntimeError(f"Redis keeps no job under {key}")
+        return int(self.stack.tool("redis-cli", *at, "STRLEN", key))
+
+    # ---- writes ----
+
+    def _publish(self, in_flight: int) -> Callable[[float], Figures]:
+        def measure(seconds: float) -> Figures:
+            lines = self.folder / "publish.ids"
+            self.stack.make_drafts(int(PUBLISHES_A_SECOND * seconds) + in_flight, lines)
+            return self._drive("publish", in_flight, lines, seconds)
+
+        return measure
+
+    def _image(self, operation: str) -> Callable[[float], Figures]:
+        def measure(seconds: float) -> Figures:
+            return self._drive(operation, 16, self.drafts, seconds)
+
+        return measure
+
+    def _bare(self, in_flight: int) -> Callable[[float], Figures]:
+        """As long as the recorded publishes last, whatever the seconds."""
+        def measure(_: float) -> Figures:
+            if in_flight not in self.recordings:
+                self.recordings[in_flight] = Recording(self.stack, in_flight, RECORDED[in_flight])
+                rates = {n: self._bare_with(in_flight, n)["per_second"] for n in BARE_CONNECTIONS}
+                self.best[f"bare {in_flight}"] = max(rates, key=lambda n: rates[n])
+            return self._bare_with(in_flight, self.best[f"bare {in_flight}"])
+
+        return measure
+
+    def _bare_with(self, in_flight: int, connections: int) -> Figures:
+        recording = self.recordings[in_flight]
+        env = self.stack.env | self.stack.variables | {"HERALD_BENCH_DSN": recording.fresh_database()}
+        file = self.folder / "bare.plan"
+        recording.plan().write(file)
+
+        def drive() -> Figures:
+            return self._bare_program(["replay", str(file), str(in_flight), str(connections)], env) | {"clients": connections}
+
+        figures = self._without_servers(drive)
+        recording.check()
+        return figures
+
+    def _bare_program(self, arguments: list[str], env: dict[str, str]) -> Figures:
+        out, _, peak = processes.run_program([str(self.stack.build / "tests/bench_bare"), *arguments], env)
+        figures: dict[str, Any] = json.loads(out)
+        return figures | {"peak_kib": {"client": peak}}
+
+    # ---- what stands behind ----
+
+    def _records(self, seconds: float) -> Figures:
+        def drive() -> Figures:
+            return self._bare_program(["records", str(seconds), "64", "400", "bench-records"], self.stack.env | self.stack.variables)
+
+        return self._without_servers(drive)
+
+    def _wrk(self, seconds: float) -> Figures:
+        """64 connections post the same notice again and again, under one key."""
+        url = self.stack.variables["HERALD_CHANNELS_URL"]
+        head, body = post_of("00000000-0000-4000-8000-000000000001", CHANNELS[0], self.stack.setting("channels", "secret"),
+                             url.removeprefix("http://")).split("\r\n\r\n", 1)
+        script = self.folder / "post.lua"
+        headers = [line.split(": ", 1) for line in head.split("\r\n")[1:]]
+        script.write_text('wrk.method = "POST"\nwrk.body = ' + json.dumps(body) + "\n" +
+                          "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in headers if name != "content-length") +
+                          'done = function(summary, latency)\n  io.write(string.format("FIGURES %d %d %d %d %d\\n", summary.requests, '
+                          "summary.duration, latency:percentile(50), latency:percentile(99), summary.errors.status + "
+                          "summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))\nend\n")
+
+        def drive() -> Figures:
+            out, used_us, peak = processes.run_program(["wrk", "-t1", "-c64", f"-d{max(1, round(seconds))}s", "-s", str(script),
+                                              f"{url}/channels/{CHANNELS[0]}/posts"])
+            count, us, p50, p99, failed = map(int, re.search(r"FIGURES (.*)", out)[1].split())  # type: ignore[index]
+            return {"operations": count, "seconds": us / 1e6, "per_second": count / (us / 1e6), "p50_us": p50, "p99_us": p99,
+                    "cpu_us": {"client": used_us / max(count, 1)}, "peak_kib": {"client": peak}, "errors": failed}
+
+        return self._without_servers(drive)
+
+    # ---- costs ----
+
+    def _cost(self, operation: str) -> Callable[[float], Figures]:
+        def measure(_: float) -> Figures:
+            found = cost.measure(self.stack, [operation], [16], COST_COUNT)[f"{operation} 16"]
+            names = {"commits": "commits", "WAL syncs": "wal_syncs", "WAL bytes": "wal_bytes", "rows written": "rows_written"}
+            return {"operations": COST_COUNT, "each": {name: found[counter] for counter, name in names.items()}, "errors": 0}
+
+        return measure
+
+    def _memory(self, _: float) -> Figures:
+        """Idle memory is that of servers that had just started; the peak of the three, that since the last cell that measured it."""
+        peak = sum(processes.memory_kib(self.stack.pid(f"herald-{server}"), "VmHWM") for server in SERVERS)
+        starts = [self._start_ms(number) for number in range(STARTS)]
+        return {"operations": STARTS, "start_ms": statistics.median(starts), "idle_kib": self.idle_kib, "peak_kib": {"server": peak},
+                "waiting_kib": self._waiting_kib(), "errors": 0}
+
+    def _start_ms(self, number: int) -> float:
+        """Until the three servers say that they serve, all begun at once, beside those of the stack."""
+        ports = [int(self.stack.env["HERALD_DEV_PORT_BASE"]) + 60 + 3 * (number % 2) + i for i in range(len(SERVERS))]
+        env = self.stack.env | {f"HERALD_{server.upper()}_URL": f"tcp://127.0.0.1:{port}" for server, port in zip(SERVERS, ports)}
+        env |= {f"HERALD_{server.upper()}_CALL_URL": f"tcp://127.0.0.1:{port}" for server, port in zip(SERVERS, ports)}
+        env |= {name: self.stack.variables[name] for name in self.stack.variables if name.startswith("HERALD_AUTH")}
+        ini, bin_folder, began = str(self.folder / "herald.ini"), self.stack.build / "bin", time.monotonic()
+        started = []
+        try:
+            for server in SERVERS:
+                started.append(subprocess.Popen([str(bin_folder / f"herald-{server}"), "--config", ini], env=env,
+                                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            for port in ports:
+                while subprocess.run([str(bin_folder / "heraldctl"), "--config", ini, "health", "--url", f"tcp://127.0.0.1:{port}"],
+                                     env=self.stack.env | self.stack.variables, capture_output=True, check=False).returncode != 0:
+                    if time.monotonic() - began > JOB_S:
+                        raise RuntimeError("servers do not serve a minute after they were started")
+            return (time.monotonic() - began) * 1000
+        finally:
+            for process in started:
+                process.terminate()
+            for process in started:
+                process.wait()
+
+    def _waiting_kib(self) -> float:
+        """What a publish that waits at a channel costs herald-distribution, as bench_distribution measures it."""
+        env = self.stack.env | self.stack.variables | {"HERALD_BENCH_SERVER": str(self.stack.pid("herald-distribution"))}
+        out, _, _ = processes.run_program([str(self.stack.build / "tests/bench_distribution"), "waiting", str(WAITING)], env)
+        self.stack.answer_in(1)
+        return float(json.loads(out)["bytes_a_call"]) / 1024

@@ -1,0 +1,194 @@
+/*
+ * Herald's own cells:
+ *
+ *   herald_native         from tasks of a loop to tasks of a loop, both sides on the native engine
+ *   herald_nng            the client library, which is nng's, to tasks of a server on nng
+ *   herald_nng_to_native  the client library to tasks of a server on the native engine
+ *
+ * A connection is a channel. All calls are whole ones: with call id, deadline, checks, gates, list of recent calls and
+ * the client's retries. Settings are the defaults, but for two limits: connections, and rpc.adaptive_limit, which would
+ * refuse calls when other processes take the processor. No peer refuses calls.
+ */
+#include "client/src/channel.h"
+#include "herald/bench/v1/echo.client.h"
+#include "herald/bench/v1/echo.task.h"
+#include "server/outgoing/channel_options.h"
+#include "server/runtime/task.h"
+#include "tests/bench/peers/cell.h"
+#include "tests/bench/peers/herald/echo_server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *server_engine;
+
+static void check(enum herald_code code, const struct herald_error *error) {
+    if (code != HERALD_OK) {
+        cell_fail("%s: %s", herald_code_name((int)code), error->message);
+    }
+}
+
+static void print_url(const struct cell *cell, char ret_url[64]) {
+    snprintf(ret_url, 64, "%s://" CELL_HOST ":%u", cell->tls ? "tls+tcp" : "tcp", cell->port);
+}
+
+/* ---- the server ---- */
+
+static void serve(const struct cell *cell) {
+    char url[64];
+    print_url(cell, url);
+    setenv("HERALD_RPC_ENGINE", server_engine, 1);
+    setenv("HERALD_RPC_MAX_CONNECTIONS", "2048", 1);
+    setenv("HERALD_RPC_ADAPTIVE_LIMIT", "false", 1);
+    if (cell->tls) {
+        setenv("HERALD_TLS_CERT_FILE", cell->cert_file, 1);
+        setenv("HERALD_TLS_KEY_FILE", cell->key_file, 1);
+    }
+    exit(echo_server_run(url));
+}
+
+/* ---- the clients' slots: a call in flight, and the next after it ---- */
+
+struct slot {
+    const struct cell *cell;
+    struct herald_channel *channel;
+    uint64_t number, started_ns;
+    uint8_t *payload;
+};
+
+static struct slot *new_slots(const struct cell *cell, const struct herald_engine *engine) {
+    const struct herald_tls_options tls = {.ca_file = cell->ca_file, .server_name = CELL_NAME};
+    const struct herald_channel_options options = {.tls = cell->tls ? &tls : NULL};
+    unsigned count = cell->connections * cell->in_flight;
+    struct slot *slots = calloc(count, sizeof(*slots));
+    struct herald_channel *channel = NULL;
+    struct herald_error error;
+    char url[64];
+    print_url(cell, url);
+    for (unsigned i = 0; slots && i < count; i++) {
+        if (i % cell->in_flight == 0) {
+            check(herald_channel_open_on(engine, url, &options, &channel, &error), &error);
+        }
+        slots[i] = (struct slot){.cell = cell, .channel = channel, .number = i, .payload = malloc(cell->bytes)};
+        if (!slots[i].payload) {
+            break;
+        }
+    }
+    if (!slots || !slots[count - 1].payload) {
+        cell_fail("no memory");
+    }
+    return slots;
+}
+
+static Herald__Bench__V1__EchoRequest request_of(struct slot *slot) {
+    Herald__Bench__V1__EchoRequest request = HERALD__BENCH__V1__ECHO_REQUEST__INIT;
+    cell_fill(slot->payload, slot->cell->bytes, slot->number);
+    request.payload = (ProtobufCBinaryData){.len = slot->cell->bytes, .data = slot->payload};
+    slot->started_ns = cell_now_ns();
+    return request;
+}
+
+static void note(const struct slot *slot, const Herald__Bench__V1__EchoResponse *response) {
+    cell_note(slot->cell, slot->number, slot->started_ns, response->payload.data, response->payload.len);
+}
+
+/* ---- a client of the client library ---- */
+
+static void ask(struct slot *slot);
+
+static void on_end(void *user, struct herald_reply *reply) {
+    struct slot *slot = user;
+    check(reply->error.code, &reply->error);
+    note(slot, (const Herald__Bench__V1__EchoResponse *)reply->message);
+    herald_reply_clear(reply);
+    ask(slot);
+}
+
+static void ask(struct slot *slot) {
+    struct herald_error error;
+    Herald__Bench__V1__EchoRequest request = request_of(slot);
+    check(herald_bench_v1_echo_service_echo_start(slot->channel, &request, NULL, on_end, slot, NULL, &error), &error);
+}
+
+static void call_by_library(const struct cell *cell) {
+    struct slot *slots = new_slots(cell, &herald_engine_nng);
+    for (unsigned i = 0; i < cell->connections * cell->in_flight; i++) {
+        ask(&slots[i]);
+    }
+    for (;;) {
+        (void)pause();
+    }
+}
+
+/* ---- a client of tasks ---- */
+
+/* A context for each call, as the call has that a server's task works for. */
+TASK_FN static void call_again_and_again(void *arg) {
+    struct slot *slot = arg;
+    struct arena_block *kept = NULL;
+    for (;;) {
+        Herald__Bench__V1__EchoRequest request = request_of(slot);
+        const Herald__Bench__V1__EchoResponse *response = NULL;
+        struct herald_error error;
+        check(herald_bench_v1_echo_service_echo_task(slot->channel, &request, NULL, NULL, &response, &error), &error);
+        note(slot, response);
+        kept = arena_fini_keep(call_arena());
+        arena_init(call_arena(), 0);
+        arena_give(call_arena(), kept);
+    }
+}
+
+struct tasks {
+    struct loop_work work; /* first */
+    struct loop *loop;
+    struct slot *slots;
+    unsigned count;
+};
+
+static void start_tasks(struct loop_work *work) {
+    struct tasks *tasks = (struct tasks *)work;
+    struct call *calls = calloc(tasks->count, sizeof(*calls));
+    struct herald_error error;
+    if (!calls) {
+        cell_fail("no memory");
+    }
+    for (unsigned i = 0; i < tasks->count; i++) {
+        call_init(&calls[i], "herald.bench.v1.Client", NULL, 0, 0);
+        check(task_spawn(tasks->loop, &calls[i], "client", call_again_and_again, &tasks->slots[i], &error), &error);
+    }
+}
+
+static void call_from_tasks(const struct cell *cell) {
+    static struct tasks tasks = {.work.run = start_tasks};
+    struct native_calls *calls = NULL;
+    struct herald_error error;
+    check(loop_new(0, &tasks.loop, &error), &error);
+    check(native_calls_new(&tasks.loop, 1, &calls, &error), &error);
+    tasks.count = cell->connections * cell->in_flight;
+    tasks.slots = new_slots(cell, native_calls_engine(calls));
+    loop_post(tasks.loop, &tasks.work);
+    loop_run(tasks.loop);
+}
+
+/* ---- which system ---- */
+
+int main(int argc, char **argv) {
+    static const struct {
+        struct cell_system cell;
+        const char *server_engine;
+    } SYSTEMS[] = {
+        {{"herald_native", true, serve, call_from_tasks}, "native"},
+        {{"herald_nng", true, serve, call_by_library}, "nng"},
+        {{"herald_nng_to_native", true, serve, call_by_library}, "native"},
+    };
+    for (size_t i = 0; argc > 1 && i < sizeof(SYSTEMS) / sizeof(SYSTEMS[0]); i++) {
+        if (strcmp(argv[1], SYSTEMS[i].cell.name) == 0) {
+            server_engine = SYSTEMS[i].server_engine;
+            return cell_main(&SYSTEMS[i].cell, argc - 1, argv + 1);
+        }
+    }
+    fputs("Usage: bench_rpc herald_native|herald_nng|herald_nng_to_native --list | --row ROW [--seconds S]\n", stderr);
+    return 2;
+}
