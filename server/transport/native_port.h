@@ -13,6 +13,8 @@
 
 /* Ports of a listener at most; a connection's id tells its port. */
 #define NATIVE_PORTS_MAX 64u
+/* The largest memory of replies that a port keeps. */
+#define NATIVE_REPLY_KEPT_BYTES (64u * 1024u)
 
 struct native_acceptor;
 
@@ -26,6 +28,7 @@ struct native_port {
     struct native_peer *peers;   /* by id, those that have greeted */
     struct native_peer *starved; /* whose next request waits for an exchange */
     struct exchange *idle;
+    struct herald_buffer reply; /* memory for the next one, of one that was sent */
     struct native_acceptor *acceptor; /* of the first port; NULL: it does not accept now */
     unsigned open;                    /* streams and handles that are not closed yet */
     uv_timer_t tick;                  /* active while replies are being sent */
