@@ -520,8 +520,35 @@ void native_port_note_closed(struct native_port *port) {
     pthread_mutex_unlock(&native->lock);
 }
 
-static void on_send_tick_closed(uv_handle_t *handle) {
+static void on_port_timer_closed(uv_handle_t *handle) {
     native_port_note_closed(handle->data);
+}
+
+static void on_sweep_timer(uv_timer_t *sweep) {
+    const struct native_port *port = sweep->data;
+    listener_sweep(port->listener);
+}
+
+static void start_sweep_timer(struct native_port *port) {
+    if (port->streams != NULL && !port->is_ending) {
+        (void)uv_timer_start(&port->sweep, on_sweep_timer, LISTENER_SWEEP_MS, 0);
+    }
+}
+
+static void on_sweep_posted(struct loop_work *work) {
+    struct native_port *port = (struct native_port *)(void *)((char *)work - offsetof(struct native_port, sweep_work));
+    start_sweep_timer(port);
+    native_port_unshare(port);
+}
+
+void native_port_sweep_later(struct native_port *port) {
+    if (loop_current() == port->loop) {
+        start_sweep_timer(port);
+        return;
+    }
+    native_port_share(port);
+    port->sweep_work.run = on_sweep_posted;
+    loop_post(port->loop, &port->sweep_work);
 }
 
 static void on_loop_ending(struct loop_ending *ending) {
@@ -551,8 +578,9 @@ bool native_port_begin(struct native_port *port) {
         return false;
     }
     (void)uv_timer_init(loop_uv(port->loop), &port->tick);
-    port->tick.data = port;
-    port->open = 1;
+    (void)uv_timer_init(loop_uv(port->loop), &port->sweep);
+    port->tick.data = port->sweep.data = port;
+    port->open = 2;
     port->ending.run = on_loop_ending;
     loop_add_ending(port->loop, &port->ending);
     return true;
@@ -580,5 +608,6 @@ void native_port_end(struct native_port *port) {
     }
     native_accept_end(port);
     native_loop_close(port->streams);
-    uv_close((uv_handle_t *)&port->tick, on_send_tick_closed);
+    uv_close((uv_handle_t *)&port->tick, on_port_timer_closed);
+    uv_close((uv_handle_t *)&port->sweep, on_port_timer_closed);
 }

@@ -190,24 +190,15 @@ static nng_tls_engine_conn_ops CONN_OPS = {
 /* Passes an identity from alloc_config() to config_init(). nng_tls_config_alloc() has no argument for it. */
 static _Thread_local struct tls_identity *given_identity;
 
-/* Gives the context the identity's current certificate and key. */
-static bool use_identity(SSL_CTX *context, struct tls_identity *identity) {
-    SSL_CTX *current = tls_identity_context(identity);
-    bool used = SSL_CTX_use_certificate(context, SSL_CTX_get0_certificate(current)) == 1 &&
-                SSL_CTX_use_PrivateKey(context, SSL_CTX_get0_privatekey(current)) == 1;
-    SSL_CTX_free(current);
-    return used;
-}
-
 static int config_init(nng_tls_engine_config *config, nng_tls_mode mode) {
     bool server = mode == NNG_TLS_MODE_SERVER;
     config->mode = mode;
-    config->context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-    bool good = config->context && tls_context_harden(config->context);
-    if (good && given_identity && !server) {
-        good = use_identity(config->context, given_identity);
+    if (given_identity && !server) {
+        config->context = tls_identity_self_context(given_identity);
+        return config->context ? 0 : NNG_ENOMEM;
     }
-    if (!good) {
+    config->context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+    if (!config->context || !tls_context_harden(config->context)) {
         SSL_CTX_free(config->context);
         ERR_clear_error();
         return NNG_ENOMEM;
@@ -215,7 +206,7 @@ static int config_init(nng_tls_engine_config *config, nng_tls_mode mode) {
     if (given_identity && server) {
         config->identity = tls_identity_ref(given_identity);
     }
-    SSL_CTX_set_verify(config->context, server || given_identity ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(config->context, server ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     return 0;
 }
 

@@ -217,6 +217,22 @@ SSL_CTX *tls_identity_context(struct tls_identity *identity) {
     return context;
 }
 
+SSL_CTX *tls_identity_self_context(struct tls_identity *identity) {
+    SSL_CTX *current = tls_identity_context(identity);
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (!context || !tls_context_harden(context) ||
+        SSL_CTX_use_certificate(context, SSL_CTX_get0_certificate(current)) != 1 ||
+        SSL_CTX_use_PrivateKey(context, SSL_CTX_get0_privatekey(current)) != 1) {
+        SSL_CTX_free(context);
+        context = NULL;
+        ERR_clear_error();
+    } else {
+        SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+    }
+    SSL_CTX_free(current);
+    return context;
+}
+
 /* ---- doubts ---- */
 
 /* True when clients that trust @path alone cannot verify the certificate with the chain that is sent along. */

@@ -35,6 +35,9 @@ void tls_identity_unref(struct tls_identity *identity);
 
 /** A reference to the current context; the caller releases it with SSL_CTX_free(). Any thread. */
 SSL_CTX *tls_identity_context(struct tls_identity *identity);
+/** A new context for calls of the listener itself: a client with the same certificate, which verifies nobody. The caller
+ *  releases it. NULL: no memory. Any thread. */
+SSL_CTX *tls_identity_self_context(struct tls_identity *identity);
 /**
  * Asks whether the peer of a connection may stay: it showed no certificate, or one that is valid now and that the current
  * CA file trusts. A connection asks before each read and write; that is cheap unless the files were reloaded since.

@@ -139,8 +139,7 @@ static void read_call(const uint8_t *data, size_t bytes, bool in_full, struct ve
     struct exchange *exchange = (struct exchange *)room;
     memset(&call, 0, sizeof(call));
     memset(room, 0, sizeof(room));
-    *exchange = (struct exchange){
-        .pool = &keeping_pool, .data = data, .bytes = bytes, .received_us = clock_now_us()};
+    *exchange = (struct exchange){.pool = &keeping_pool, .data = data, .bytes = bytes, .received_us = clock_now_us()};
     struct arrival *arrival = arrival_look(rpc_server_parts(server), exchange);
     rpc_call_init(&call, arrival);
     if (in_full) {
