@@ -79,7 +79,6 @@ static struct herald_channel *channel_new(const struct herald_engine *engine, co
 /* Takes the TLS options, and loads the files once, because only the opening of the channel can report bad ones. */
 static enum herald_code read_tls(struct herald_channel *channel, const struct herald_tls_options *options,
                                  struct herald_error *reterr) {
-    nng_tls_config *config;
     const char *host = NULL;
     for (size_t i = 0; i < channel->target_count; i++) {
         if (channel->targets[i].tls) {
@@ -94,11 +93,7 @@ static enum herald_code read_tls(struct herald_channel *channel, const struct he
         return code;
     }
     channel->tls_stamp = herald_tls_stamp(channel->tls);
-    code = herald_tls_load(channel->tls, host, &config, reterr);
-    if (code == HERALD_OK) {
-        nng_tls_config_free(config);
-    }
-    return code;
+    return channel->engine->check_tls(channel->tls, host, reterr);
 }
 
 static enum herald_code open_endpoints(struct herald_channel *channel, struct herald_error *reterr) {

@@ -33,6 +33,8 @@ struct herald_engine {
      */
     enum herald_code (*open)(const struct herald_engine *engine, struct herald_endpoint *endpoint,
                              const struct herald_tls *tls, uint32_t max_bytes, struct herald_error *reterr);
+    /** Reads the files of TLS, so that the opening of a channel reports bad ones. Returns: as herald_tls_load() */
+    enum herald_code (*check_tls)(const struct herald_tls *tls, const char *host, struct herald_error *reterr);
     /** As herald_endpoint_close(). */
     bool (*close)(struct herald_endpoint *endpoint);
     /** Frees what open() made; the endpoint is closed, or open() has failed. */

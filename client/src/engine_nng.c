@@ -184,6 +184,15 @@ static enum herald_code open_nng_endpoint(const struct herald_engine *engine, st
     return code;
 }
 
+static enum herald_code check_nng_tls(const struct herald_tls *tls, const char *host, struct herald_error *reterr) {
+    nng_tls_config *config = NULL;
+    enum herald_code code = herald_tls_load(tls, host, &config, reterr);
+    if (code == HERALD_OK) {
+        nng_tls_config_free(config);
+    }
+    return code;
+}
+
 static bool close_nng_endpoint(struct herald_endpoint *endpoint) {
     return herald_close_socket(nng_line_of(endpoint)->socket);
 }
@@ -300,6 +309,7 @@ static void cancel_aio(struct herald_call *call, enum herald_operation operation
 
 const struct herald_engine herald_engine_nng = {
     .open = open_nng_endpoint,
+    .check_tls = check_nng_tls,
     .close = close_nng_endpoint,
     .free = free_nng_endpoint,
     .make = make_aios,

@@ -183,6 +183,16 @@ static size_t take_tls(void *secure, uint8_t *ret_data, size_t room) {
     return count;
 }
 
+/* Tells the peer that nothing follows, so that it can tell the end from a cut. */
+static void end_tls(void *secure) {
+    struct native_tls *tls = secure;
+    if (!tls->failed && SSL_is_init_finished(tls->ssl)) {
+        ERR_clear_error();
+        (void)SSL_shutdown(tls->ssl); /* writes close_notify */
+        ERR_clear_error();
+    }
+}
+
 static void free_tls(void *secure) {
     struct native_tls *tls = secure;
     SSL_free(tls->ssl);
@@ -217,7 +227,7 @@ void *native_tls_new(SSL *ssl, const struct native_tls_guard *guard) {
 }
 
 const struct native_secure_ops native_tls_ops = {
-    .feed = feed_tls, .read = read_plain_text, .write = write_tls, .take = take_tls, .free = free_tls};
+    .feed = feed_tls, .read = read_plain_text, .write = write_tls, .take = take_tls, .end = end_tls, .free = free_tls};
 
 bool native_tls_want_name(SSL *ssl, const char *name) {
     X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);

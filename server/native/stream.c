@@ -66,6 +66,9 @@ void native_stream_fail(struct native_stream *stream, enum native_end why) {
         return;
     }
     native_loop_unmark(stream->loop, stream);
+    if (why != NATIVE_END_PEER && why != NATIVE_END_INSECURE) {
+        native_stream_say_end(stream);
+    }
     if (stream->state != NATIVE_OPEN) {
         native_loop_grown(stream->loop, stream);
     }

@@ -76,6 +76,8 @@ struct native_secure_ops {
     bool (*write)(void *secure, const uint8_t *data, size_t bytes);
     /** Gives bytes for the peer, those of the handshake too. Returns: how many, at most @room | 0: no more now */
     size_t (*take)(void *secure, uint8_t *ret_data, size_t room);
+    /** The connection ends in order: take() may give bytes that tell the peer so. NULL: there are none */
+    void (*end)(void *secure);
     /** Frees it, with the stream. */
     void (*free)(void *secure);
 };

@@ -98,6 +98,8 @@ void native_stream_end_turn(struct native_stream *stream);
 bool native_stream_put(struct native_stream *stream, const void *data, size_t bytes);
 /** Writes what the kernel takes now, and posts the rest. */
 void native_stream_push(struct native_stream *stream);
+/** Lets the secure layer tell the peer that the stream ends; if the kernel takes no more, nothing is told. */
+void native_stream_say_end(struct native_stream *stream);
 /** Tells how far the kernel has come. */
 void native_stream_report(struct native_stream *stream);
 /** Frees the buffers. */

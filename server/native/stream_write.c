@@ -142,6 +142,20 @@ void native_stream_push(struct native_stream *stream) {
     native_loop_keep_buffer(stream->loop, &stream->out);
 }
 
+void native_stream_say_end(struct native_stream *stream) {
+    const struct native_secure_ops *ops = stream->options.secure_ops;
+    uint8_t bytes[256]; /* an alert of TLS has 31 at most */
+    if (ops == NULL || ops->end == NULL || stream->state == NATIVE_DIALLING || is_in_flight(stream)) {
+        return;
+    }
+    ops->end(stream->options.secure);
+    size_t count = ops->take(stream->options.secure, bytes, sizeof(bytes));
+    if (count > 0) {
+        uv_buf_t buffer = uv_buf_init((char *)bytes, (unsigned)count);
+        (void)uv_try_write(&stream->uv.stream, &buffer, 1);
+    }
+}
+
 /* ---- messages ---- */
 
 /* Makes room in `out`, or ends the stream. */

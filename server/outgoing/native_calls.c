@@ -354,6 +354,16 @@ static enum herald_code open_native_endpoint(const struct herald_engine *engine,
     return HERALD_OK;
 }
 
+static enum herald_code check_native_tls(const struct herald_tls *tls, const char *host, struct herald_error *reterr) {
+    const struct herald_tls_options options = herald_tls_options_of(tls);
+    struct secure *secure = NULL;
+    enum herald_code code = secure_new(&options, host, &secure, reterr);
+    if (code == HERALD_OK) {
+        secure_free(secure);
+    }
+    return code;
+}
+
 static bool close_native_endpoint(struct herald_endpoint *endpoint) {
     struct native_calls *calls = calls_of(endpoint->engine);
     struct line *line = endpoint->line;
@@ -380,6 +390,7 @@ static void free_native_endpoint(struct herald_endpoint *endpoint) {
 
 static const struct herald_engine functions = {
     .open = open_native_endpoint,
+    .check_tls = check_native_tls,
     .close = close_native_endpoint,
     .free = free_native_endpoint,
     .make = make_op,

@@ -106,10 +106,10 @@ void arrival_leave(struct arrival *arrival) {
     }
 }
 
-void arrival_reply(struct arrival *arrival, struct nng_msg *reply) {
+void arrival_reply(struct arrival *arrival) {
     struct in_flight *in_flight = &arrival->parts->in_flight;
     leave_part(&in_flight->anonymous_waiting, &arrival->anonymous_waiting);
     leave_part(&in_flight->waiting, &arrival->waiting);
     places_give_back(&arrival->places, &arrival->parts->callers);
-    exchange_reply(arrival->exchange, reply);
+    exchange_reply(arrival->exchange);
 }

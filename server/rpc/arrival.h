@@ -63,7 +63,7 @@ enum herald_code arrival_enter_as_stranger(struct arrival *arrival, const struct
                                            struct herald_error *reterr);
 /** Releases the places among the calls in flight. Context: the reply has been sent or dropped */
 void arrival_leave(struct arrival *arrival);
-/** Releases the places, then replies. The caller no longer owns the arrival. As exchange_reply(). */
-void arrival_reply(struct arrival *arrival, struct nng_msg *reply);
+/** Releases the places, then sends the reply that was made. The caller no longer owns the arrival. As exchange_reply(). */
+void arrival_reply(struct arrival *arrival);
 
 #endif

@@ -115,7 +115,7 @@ static void join_and_hand_on(struct arrival *arrival) {
     if (check_joined(&arrival->parts->limits, joined, &error) != HERALD_OK) {
         serve_refuse(arrival, &error);
     } else {
-        arrival_reply(arrival, NULL); /* the connection has ended */
+        arrival_reply(arrival); /* none: the connection has ended */
     }
 }
 

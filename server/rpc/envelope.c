@@ -169,7 +169,7 @@ static enum herald_code response_too_large(const char *method, size_t bytes, uin
 
 /* Leaves out the code, OK = 0, and empty fields, as proto3 does; but writes the payload even if it is empty. */
 enum herald_code envelope_success(const char *method, const ProtobufCMessage *response,
-                                  const struct envelope_tail *tail, uint32_t max_bytes, struct nng_msg **ret_reply,
+                                  const struct envelope_tail *tail, uint32_t max_bytes, struct exchange *exchange,
                                   struct herald_error *reterr) {
     if (!protobuf_c_message_check(response)) {
         return herald_error_set(reterr, HERALD_REASON_MALFORMED_RESPONSE, "%s made a response that cannot be sent",
@@ -180,13 +180,12 @@ enum herald_code envelope_success(const char *method, const ProtobufCMessage *re
     if (bytes > max_bytes) {
         return response_too_large(method, payload_bytes, max_bytes, reterr);
     }
-    struct nng_msg *reply = message_new(bytes);
-    if (!reply) {
+    uint8_t *to = exchange_make_reply(exchange, bytes);
+    if (!to) {
         return herald_error_no_memory(reterr, "the reply");
     }
-    uint8_t *to = wire_put_head(message_body(reply), RESPONSE_PAYLOAD, payload_bytes);
+    to = wire_put_head(to, RESPONSE_PAYLOAD, payload_bytes);
     put_reply_tail(to + protobuf_c_message_pack(response, to), tail);
-    *ret_reply = reply;
     return HERALD_OK;
 }
 
@@ -209,16 +208,13 @@ void envelope_error_fill(struct envelope_error *filled, const struct herald_erro
     }
 }
 
-struct nng_msg *envelope_failure(const struct herald_error *error, Herald__Rpc__V1__Done done,
-                                 const struct envelope_tail *tail) {
+void envelope_failure(const struct herald_error *error, Herald__Rpc__V1__Done done, const struct envelope_tail *tail,
+                      struct exchange *exchange) {
     struct envelope_error filled;
     envelope_error_fill(&filled, error, done);
     size_t bytes = herald__rpc__v1__response__get_packed_size(&filled.response);
-    struct nng_msg *reply = message_new(bytes + tail_bytes(tail));
-    if (!reply) {
-        return NULL;
+    uint8_t *to = exchange_make_reply(exchange, bytes + tail_bytes(tail));
+    if (to) {
+        put_reply_tail(to + herald__rpc__v1__response__pack(&filled.response, to), tail);
     }
-    uint8_t *to = message_body(reply);
-    put_reply_tail(to + herald__rpc__v1__response__pack(&filled.response, to), tail);
-    return reply;
 }

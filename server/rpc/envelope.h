@@ -10,7 +10,7 @@
 #include "herald/schema.h"
 #include "server/rpc/envelope_view.h"
 #include "server/rpc/head.h"
-#include "server/transport/message.h"
+#include "server/transport/exchange.h"
 
 /** The schemas that the codec uses; borrowed from the generated ones. */
 struct envelope_schemas {
@@ -53,7 +53,7 @@ struct envelope_tail {
 };
 
 /**
- * Packs a response.
+ * Packs a response as the exchange's reply.
  *
  * @method     for error messages
  * @max_bytes  of the whole reply, rpc.max_message_bytes
@@ -61,11 +61,11 @@ struct envelope_tail {
  *          (reason "MALFORMED_RESPONSE": the handler left out a required part)
  */
 enum herald_code envelope_success(const char *method, const ProtobufCMessage *response,
-                                  const struct envelope_tail *tail, uint32_t max_bytes, struct nng_msg **ret_reply,
+                                  const struct envelope_tail *tail, uint32_t max_bytes, struct exchange *exchange,
                                   struct herald_error *reterr);
-/** Packs an error; NULL without memory. @done  what was done for the call */
-struct nng_msg *envelope_failure(const struct herald_error *error, Herald__Rpc__V1__Done done,
-                                 const struct envelope_tail *tail);
+/** Packs an error as the exchange's reply; without memory there is none. @done  what was done for the call */
+void envelope_failure(const struct herald_error *error, Herald__Rpc__V1__Done done, const struct envelope_tail *tail,
+                      struct exchange *exchange);
 
 /** A Response made from an error; it borrows the error's texts. */
 struct envelope_error {

@@ -150,17 +150,18 @@ static uint8_t *put_probe_text(uint8_t *to, const char *text, size_t bytes) {
     return to + bytes;
 }
 
-static struct nng_msg *text_message(const char *before, const char *text, const char *after) {
+/* False: no memory. */
+static bool reply_text(struct exchange *exchange, const char *before, const char *text, const char *after) {
     size_t before_bytes = strlen(before), text_bytes = strlen(text), after_bytes = strlen(after);
-    struct nng_msg *reply = message_new(before_bytes + text_bytes + after_bytes);
-    if (reply) {
-        uint8_t *to = put_probe_text(message_body(reply), before, before_bytes);
+    uint8_t *to = exchange_make_reply(exchange, before_bytes + text_bytes + after_bytes);
+    if (to) {
+        to = put_probe_text(to, before, before_bytes);
         put_probe_text(put_probe_text(to, text, text_bytes), after, after_bytes);
     }
-    return reply;
+    return to != NULL;
 }
 
-enum herald_code probe_answer(const char *json, uint32_t max_bytes, struct nng_msg **ret_reply,
+enum herald_code probe_answer(const char *json, uint32_t max_bytes, struct exchange *exchange,
                               struct herald_error *reterr) {
     size_t bytes = strlen(json);
     if (bytes > max_bytes) {
@@ -168,16 +169,11 @@ enum herald_code probe_answer(const char *json, uint32_t max_bytes, struct nng_m
                                 "the answer has %zu bytes, the limit is rpc.max_message_bytes = %u; ask for less",
                                 bytes, max_bytes);
     }
-    struct nng_msg *reply = text_message("", json, "");
-    if (!reply) {
-        return herald_error_no_memory(reterr, "a probe");
-    }
-    *ret_reply = reply;
-    return HERALD_OK;
+    return reply_text(exchange, "", json, "") ? HERALD_OK : herald_error_no_memory(reterr, "a probe");
 }
 
 enum herald_code probe_success(const struct herald_message_schema *schema, const ProtobufCMessage *response,
-                               uint32_t max_bytes, struct nng_msg **ret_reply, struct herald_error *reterr) {
+                               uint32_t max_bytes, struct exchange *exchange, struct herald_error *reterr) {
     const struct herald_json_write_options options = {.with_defaults = true};
     char *json = NULL;
     enum herald_code code = herald_json_write(schema, response, &options, &json, reterr);
@@ -188,21 +184,21 @@ enum herald_code probe_success(const struct herald_message_schema *schema, const
         return HERALD_INTERNAL;
     }
     if (code == HERALD_OK) {
-        code = probe_answer(json, max_bytes, ret_reply, reterr);
+        code = probe_answer(json, max_bytes, exchange, reterr);
     }
     free(json);
     return code;
 }
 
-struct nng_msg *probe_failure(const struct herald_error *error, Herald__Rpc__V1__Done done) {
+void probe_failure(const struct herald_error *error, Herald__Rpc__V1__Done done, struct exchange *exchange) {
     struct envelope_error filled;
     char *json = NULL;
     envelope_error_fill(&filled, error, done);
     const struct herald_message_schema *schema = herald_schema_find_message("herald.rpc.v1.Response");
     if (!schema || herald_json_write(schema, &filled.response.base, NULL, &json, NULL) != HERALD_OK) {
-        return text_message("{\"error\":{\"code\":\"", herald_code_name((int)error->code), "\"}}");
+        (void)reply_text(exchange, "{\"error\":{\"code\":\"", herald_code_name((int)error->code), "\"}}");
+    } else {
+        (void)reply_text(exchange, "{\"error\":", json, "}");
     }
-    struct nng_msg *reply = text_message("{\"error\":", json, "}");
     free(json);
-    return reply;
 }

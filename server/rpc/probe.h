@@ -17,7 +17,7 @@
 #include "herald/schema.h"
 #include "server/rpc/head.h"
 #include "server/runtime/arena.h"
-#include "server/transport/message.h"
+#include "server/transport/exchange.h"
 
 enum probe_kind { PROBE_CALL, PROBE_HELP, PROBE_DESCRIBE };
 
@@ -40,14 +40,14 @@ struct probe_head {
 enum herald_code probe_read(const struct herald_message_schema *auth_schema, struct arena *arena, const uint8_t *data,
                             size_t bytes, struct probe_head *ret_head, struct herald_error *reterr);
 
-/** Makes a reply of @json. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "RESPONSE_TOO_LARGE",
+/** Makes the exchange's reply of @json. Returns: HERALD_OK | HERALD_RESOURCE_EXHAUSTED (reason "RESPONSE_TOO_LARGE",
  *  "OUT_OF_MEMORY") */
-enum herald_code probe_answer(const char *json, uint32_t max_bytes, struct nng_msg **ret_reply,
+enum herald_code probe_answer(const char *json, uint32_t max_bytes, struct exchange *exchange,
                               struct herald_error *reterr);
-/** Writes a response. Returns: as probe_answer() | HERALD_INTERNAL: JSON cannot hold the handler's response */
+/** Writes a response as the exchange's reply. Returns: as probe_answer() | HERALD_INTERNAL: JSON cannot hold the handler's response */
 enum herald_code probe_success(const struct herald_message_schema *schema, const ProtobufCMessage *response,
-                               uint32_t max_bytes, struct nng_msg **ret_reply, struct herald_error *reterr);
-/** Writes an error; NULL without memory. @done  what was done for the call */
-struct nng_msg *probe_failure(const struct herald_error *error, Herald__Rpc__V1__Done done);
+                               uint32_t max_bytes, struct exchange *exchange, struct herald_error *reterr);
+/** Writes an error as the exchange's reply; without memory there is none. @done  what was done for the call */
+void probe_failure(const struct herald_error *error, Herald__Rpc__V1__Done done, struct exchange *exchange);
 
 #endif

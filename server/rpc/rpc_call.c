@@ -347,15 +347,15 @@ static Herald__Rpc__V1__Timings timings_of(const struct rpc_call *call) {
     return timings;
 }
 
-static enum herald_code make_success(struct rpc_call *call, const struct envelope_tail *tail,
-                                     struct nng_msg **ret_reply) {
+static enum herald_code make_success(struct rpc_call *call, const struct envelope_tail *tail) {
     uint32_t max_bytes = call->parts->limits.max_message_bytes;
+    struct exchange *exchange = call->arrival->exchange;
     if (call->text) {
-        return probe_answer(call->text, max_bytes, ret_reply, &call->error);
+        return probe_answer(call->text, max_bytes, exchange, &call->error);
     }
     return call->probe
-               ? probe_success(call->method->schema->response, call->response, max_bytes, ret_reply, &call->error)
-               : envelope_success(call->context.method, call->response, tail, max_bytes, ret_reply, &call->error);
+               ? probe_success(call->method->schema->response, call->response, max_bytes, exchange, &call->error)
+               : envelope_success(call->context.method, call->response, tail, max_bytes, exchange, &call->error);
 }
 
 /* Whether the error is the handler's own answer, which tells what happened. */
@@ -376,18 +376,21 @@ static Herald__Rpc__V1__Done done_of(const struct rpc_call *call) {
                                                                           : HERALD__RPC__V1__DONE__AS_TOLD;
 }
 
-struct nng_msg *rpc_call_make_reply(struct rpc_call *call) {
+void rpc_call_make_reply(struct rpc_call *call) {
     struct envelope_tail tail = {.metadata = call->reply_metadata.pairs, .metadata_count = call->reply_metadata.count};
     Herald__Rpc__V1__Timings timings;
-    struct nng_msg *reply = NULL;
     if (call->want_timings) {
         timings = timings_of(call);
         tail.timings = &timings;
     }
     complete_error(call);
-    if (call->code == HERALD_OK && (call->code = make_success(call, &tail, &reply)) == HERALD_OK) {
-        return reply;
+    if (call->code == HERALD_OK && (call->code = make_success(call, &tail)) == HERALD_OK) {
+        return;
     }
     Herald__Rpc__V1__Done done = done_of(call);
-    return call->probe ? probe_failure(&call->error, done) : envelope_failure(&call->error, done, &tail);
+    if (call->probe) {
+        probe_failure(&call->error, done, call->arrival->exchange);
+    } else {
+        envelope_failure(&call->error, done, &tail, call->arrival->exchange);
+    }
 }

@@ -15,7 +15,6 @@
 #include <protobuf-c/protobuf-c.h>
 
 struct arrival;
-struct nng_msg;
 struct rpc_method;
 struct server_parts;
 
@@ -83,7 +82,7 @@ void rpc_call_arrived(struct rpc_call *call);
 void rpc_call_run(struct rpc_call *call);
 /** The same for a method that never waits. Context: the thread that serves the call; no task */
 void rpc_call_run_here(struct rpc_call *call);
-/** Makes the reply: the response, the text of a probe, or the error. Returns:  NULL: no memory for one */
-struct nng_msg *rpc_call_make_reply(struct rpc_call *call);
+/** Makes the exchange's reply: the response, the text of a probe, or the error. Without memory there is none. */
+void rpc_call_make_reply(struct rpc_call *call);
 
 #endif

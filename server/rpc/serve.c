@@ -37,11 +37,10 @@ static void note_end(const struct rpc_call *call) {
 /* Replies and releases the call; the caller no longer owns @call. */
 static void finish_rpc_call(struct rpc_call *call) {
     struct arrival *arrival = call->arrival;
-    struct nng_msg *reply = rpc_call_make_reply(call);
+    rpc_call_make_reply(call);
     note_end(call);
     if (takes_faults(call) && failpoint_drops(FAILPOINT_RPC_REPLY)) {
-        message_free(reply);
-        reply = NULL;
+        exchange_drop_reply(arrival->exchange);
     }
     free(call->text);
     if (call->loop) {
@@ -51,7 +50,7 @@ static void finish_rpc_call(struct rpc_call *call) {
     } else {
         arena_fini(&call->context.arena);
     }
-    arrival_reply(arrival, reply);
+    arrival_reply(arrival);
 }
 
 /* ---- where it arrived ---- */
@@ -99,9 +98,9 @@ static void refuse_without_memory(struct arrival *arrival) {
     rpc_call_init(&call, arrival);
     call.code = herald_error_no_memory(&call.error, "another call");
     call.error.retry_after_ms = NO_MEMORY_RETRY_MS;
-    struct nng_msg *reply = rpc_call_make_reply(&call);
+    rpc_call_make_reply(&call);
     atomic_fetch_sub(&arrival->loop->in_flight, 1);
-    arrival_reply(arrival, reply);
+    arrival_reply(arrival);
 }
 
 /* Whether a copy of the call's message, sent to another process, would change something once more. A process has

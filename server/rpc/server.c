@@ -96,11 +96,16 @@ bool rpc_server_free(struct rpc_server *server) {
     return true;
 }
 
-/* Registers the TLS engine first: it must be in place before the server listens with TLS or opens a channel. */
+static bool is_native(const struct settings *settings) {
+    return strcmp(rpc_settings(settings)->rpc_engine, "native") == 0;
+}
+
+/* Registers nng's TLS engine first: it must be in place before the server listens with TLS or opens a channel. */
 enum herald_code rpc_server_secure(struct rpc_server *server, struct herald_error *reterr) {
     assert(server->listener_count == 0 && !server->credentials);
     const struct auth_settings *settings = auth_settings(server->settings);
-    if ((*settings->tls_cert_file || *settings->tls_ca_file) && tls_engine_register() != 0) {
+    bool has_tls = *settings->tls_cert_file || *settings->tls_ca_file;
+    if (has_tls && !is_native(server->settings) && tls_engine_register() != 0) {
         return herald_error_no_memory(reterr, "the RPC server");
     }
     enum herald_code code = auth_new(settings, &server->credentials, reterr);
@@ -227,7 +232,7 @@ static enum herald_code open_listener(struct rpc_server *server, const char *url
         .max_connections = settings->rpc_max_connections,
         .ops = &dispatch_ops,
         .user = &server->parts,
-        .is_native = strcmp(settings->rpc_engine, "native") == 0,
+        .is_native = is_native(server->settings),
         .loops = all,
         .loop_count = loops->count,
     };

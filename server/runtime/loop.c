@@ -9,6 +9,7 @@
 #include "server/runtime/loop_private.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
@@ -187,15 +188,29 @@ void loop_stop(struct loop *loop) {
     (void)uv_async_send(&loop->wake);
 }
 
-bool loop_run_posted(struct loop *loop) {
-    assert(current_loop == NULL);
-    if (atomic_load_explicit(&loop->runs, memory_order_acquire)) {
+/* True: this thread is the loop's from now on. */
+static bool begin_running(struct loop *loop) {
+    bool runs = false;
+    if (!atomic_compare_exchange_strong(&loop->runs, &runs, true)) {
         return false;
     }
     current_loop = loop;
+    return true;
+}
+
+static void end_running(struct loop *loop) {
+    current_loop = NULL;
+    atomic_store(&loop->runs, false);
+}
+
+bool loop_run_posted(struct loop *loop) {
+    assert(current_loop == NULL);
+    if (!begin_running(loop)) {
+        return false;
+    }
     run_posted(loop);
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
-    current_loop = NULL;
+    end_running(loop);
     return true;
 }
 
@@ -206,8 +221,9 @@ static bool loop_has_work(struct loop *loop) {
 
 void loop_run(struct loop *loop) {
     assert(current_loop == NULL);
-    current_loop = loop;
-    atomic_store_explicit(&loop->runs, true, memory_order_release);
+    while (!begin_running(loop)) { /* another thread is in loop_run_posted() */
+        (void)sched_yield();
+    }
     loop_update_alive(loop);
     do {
         (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
@@ -216,8 +232,7 @@ void loop_run(struct loop *loop) {
         loop_update_alive(loop);
     } while (loop_has_work(loop));
     atomic_store_explicit(&loop->stopping, false, memory_order_relaxed);
-    atomic_store_explicit(&loop->runs, false, memory_order_release);
-    current_loop = NULL;
+    end_running(loop);
 }
 
 /* Opens the loop's own handles. On failure none is open. */

@@ -55,7 +55,7 @@ void loop_add_relief(struct loop *loop, struct loop_relief *relief);
  * Runs, on the calling thread, what was posted to a loop that does not run: not yet, or no more.
  *
  * Returns: true | false: the loop runs, and does so itself
- * Context: one thread at a time, which is no loop's; no other thread starts the loop meanwhile
+ * Context: a thread that is no loop's; a loop that is started meanwhile begins to run afterwards
  */
 bool loop_run_posted(struct loop *loop);
 

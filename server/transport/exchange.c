@@ -21,12 +21,25 @@ void exchange_drop_request(struct exchange *exchange) {
     exchange->bytes = 0;
 }
 
+uint8_t *exchange_make_reply(struct exchange *exchange, size_t bytes) {
+    exchange_drop_request(exchange);
+    exchange->reply = exchange->pool->engine->make(exchange, bytes);
+    exchange->reply_bytes = bytes;
+    return exchange->reply;
+}
+
+void exchange_drop_reply(struct exchange *exchange) {
+    exchange->reply = NULL;
+    exchange->pool->engine->forget(exchange);
+}
+
 void exchange_end(struct exchange *exchange) {
     exchange->pool->ops->on_end(exchange->pool->user, exchange);
 }
 
-void exchange_note_sending(struct exchange *exchange, size_t bytes, uint64_t now_us) {
+void exchange_note_sending(struct exchange *exchange, uint64_t now_us) {
     struct exchange_pool *pool = exchange->pool;
+    size_t bytes = exchange->reply_bytes;
     atomic_store_explicit(&exchange->sending_since_us, now_us, memory_order_relaxed);
     atomic_store_explicit(&exchange->sending_bytes, bytes, memory_order_relaxed);
     atomic_store_explicit(&exchange->sending_to, exchange->pipe_id, memory_order_relaxed);
@@ -43,17 +56,16 @@ void exchange_note_sent(struct exchange *exchange) {
                               memory_order_relaxed);
 }
 
-void exchange_reply(struct exchange *exchange, struct nng_msg *reply) {
+void exchange_reply(struct exchange *exchange) {
     assert(exchange_get_state(exchange) == EXCHANGE_HANDLING && !exchange->parked);
     exchange_drop_request(exchange);
     bool cancelling = exchange->joined && peers_leave(exchange->pool->peers, &exchange->call);
     exchange->joined = false;
     if (cancelling) {
         exchange->parked = true;
-        exchange->parked_reply = reply;
         return;
     }
-    exchange->pool->engine->send(exchange, reply);
+    exchange->pool->engine->send(exchange);
 }
 
 /* ---- the call and its connection ---- */
@@ -73,7 +85,7 @@ bool exchange_cancel_arrived(struct exchange *exchange) {
         return true;
     }
     exchange->parked = false;
-    exchange->pool->engine->send(exchange, exchange->parked_reply);
+    exchange->pool->engine->send(exchange);
     return false;
 }
 
@@ -138,7 +150,6 @@ static struct exchange *take_exchange(struct exchange_pool *pool) {
 
 static void free_exchange(struct exchange *exchange) {
     exchange->pool->engine->free(exchange);
-    message_free(exchange->parked ? exchange->parked_reply : NULL);
     if (exchange_get_state(exchange) == EXCHANGE_HANDLING) {
         exchange_end(exchange);
     }

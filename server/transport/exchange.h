@@ -17,12 +17,15 @@
  * Number: exchanges are made on demand, up to max_in_flight + spare_contexts. So the spare ones still receive when all
  * calls in flight are taken, and refuse further requests at once.
  *
+ * The reply is written into memory of the engine: a message of nng, that of the request if it is short, or a buffer that
+ * the loop uses for one reply after the other.
+ *
  * Cancellation: any thread may cancel a call that has joined its connection; on_cancel() posts that as a message. If
  * the call ends while that message is still queued, its reply is parked, and its exchange is not reused until
  * exchange_cancel_arrived(). A cancel can never hit the wrong call.
  */
+#include "client/base/buffer.h"
 #include "server/runtime/loop.h"
-#include "server/transport/message.h"
 #include "server/transport/peers.h"
 
 #include <stdalign.h>
@@ -52,8 +55,10 @@ struct exchange_ops {
     bool (*is_full)(void *user);
 };
 
+struct nng_msg;
+
 struct exchange_of_nng {
-    struct nng_msg *request;
+    struct nng_msg *message; /* the request, and then the reply; NULL: none */
     struct nng_aio *aio;
     uint32_t context_id;
 };
@@ -63,7 +68,7 @@ struct exchange_of_nng {
 
 struct exchange_of_loop {
     struct loop_work work; /* first: a reply that came on another thread */
-    struct nng_msg *reply; /* of work */
+    struct herald_buffer reply;
     struct native_peer *peer;
     struct exchange *after; /* in the port's idle ones, or the next one that its peer's stream is sending */
     uint64_t position;      /* in the stream, of the reply that is being sent */
@@ -88,7 +93,8 @@ struct exchange {
     atomic_int state; /* enum exchange_state */
     bool joined;      /* its connection knows call */
     bool parked;      /* the call has ended, its cancel message is still queued */
-    struct nng_msg *parked_reply;
+    uint8_t *reply;   /* of reply_bytes, once it was made; NULL: none */
+    size_t reply_bytes;
     struct peer_call call;
     /* Of the reply that is being sent; unread.c reads them from other threads. */
     _Atomic uint64_t sending_since_us;
@@ -106,6 +112,14 @@ static inline void *exchange_user(struct exchange *exchange) {
 }
 /** Frees the request before the reply. Repeating it does nothing. */
 void exchange_drop_request(struct exchange *exchange);
+/**
+ * Makes room for the reply, and drops the request. Another reply that was made before is lost.
+ *
+ * Returns: @bytes to be written, the exchange's until exchange_reply() | NULL: no memory; there is no reply
+ */
+uint8_t *exchange_make_reply(struct exchange *exchange, size_t bytes);
+/** Forgets the reply that was made. */
+void exchange_drop_reply(struct exchange *exchange);
 /** Enters the call under its connection; from then on it may be cancelled. Returns: as peers_join() */
 enum peers_join exchange_join(struct exchange *exchange, uint64_t ticket, const struct peers_limits *limits);
 /** Notes that the connection is not silent: it sent a request that is answered at once and never joins. */
@@ -120,13 +134,12 @@ bool exchange_cancel(struct exchange *exchange, uint64_t ticket, enum herald_cod
  *  replies. Any thread. */
 void exchange_relieve(struct exchange *exchange);
 /**
- * Sends the reply, or parks it while a cancel message is queued. The caller no longer owns the exchange.
+ * Sends the reply that was made, or parks it while a cancel message is queued. If there is none (no memory, or the
+ * connection has ended), a client that waits runs into its time-out. The caller no longer owns the exchange.
  *
- * @reply  taken; NULL: none is sent (no memory, or the connection has ended) and a client that waits runs into its
- *         time-out
  * Context: any thread; for a call that has joined, the one to which on_cancel() posts
  */
-void exchange_reply(struct exchange *exchange, struct nng_msg *reply);
+void exchange_reply(struct exchange *exchange);
 /**
  * Handles the message that on_cancel() posted.
  *
@@ -145,8 +158,12 @@ bool exchange_cancel_arrived(struct exchange *exchange);
 struct exchange_engine {
     /** Frees the request. */
     void (*drop)(struct exchange *exchange);
-    /** Sends the reply; then, or at once if it is NULL, the exchange has ended and may be used again. Any thread */
-    void (*send)(struct exchange *exchange, struct nng_msg *reply);
+    /** Gives room for a reply, after the request was dropped. NULL: no memory. The owner */
+    uint8_t *(*make)(struct exchange *exchange, size_t bytes);
+    /** Forgets a reply that was made. The owner */
+    void (*forget)(struct exchange *exchange);
+    /** Sends exchange->reply; then, or at once if it is NULL, the exchange has ended and may be used again. Any thread */
+    void (*send)(struct exchange *exchange);
     /** True when few exchanges are left. Any thread */
     bool (*is_short)(struct exchange_pool *pool);
     /** Closes a connection. Any thread */
@@ -190,8 +207,8 @@ void exchange_on_cancel(struct peer_call *call, enum herald_code code);
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state state);
 enum exchange_state exchange_get_state(const struct exchange *exchange);
-/** A reply of @bytes is being sent from @now_us on … */
-void exchange_note_sending(struct exchange *exchange, size_t bytes, uint64_t now_us);
+/** The reply is being sent from @now_us on … */
+void exchange_note_sending(struct exchange *exchange, uint64_t now_us);
 /** … and has been sent or dropped. */
 void exchange_note_sent(struct exchange *exchange);
 /** Tells the layer above that the exchange has ended. */

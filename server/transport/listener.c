@@ -1,10 +1,7 @@
 #include "server/transport/listener.h"
 
-#include "client/src/stream_shim.h"
 #include "server/runtime/call.h"
 #include "server/transport/listener_private.h"
-#include "server/transport/self_call.h"
-#include "server/transport/sendmsg.h"
 #include "server/transport/transport_log.h"
 #include "server/transport/unread.h"
 
@@ -12,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Time between two rounds of on_sweep(), and the most extra connections that one round closes. */
-#define SWEEP_EVERY_MS         20
+/* The most extra connections that one round of listener_sweep() closes. */
 #define SWEPT_AT_ONCE          256u
 #define UNREAD_LOGGED_EVERY_US 1000000u
 /* A reply's envelope may make it longer than a request. */
@@ -44,7 +40,7 @@ static void evict(struct listener *listener, uint32_t id) {
 
 static void begin_sweep(struct listener *listener) {
     if (!atomic_exchange(&listener->sweeping, true)) {
-        nng_sleep_aio(SWEEP_EVERY_MS, listener->sweeper);
+        listener->engine->sweep_later(listener);
     }
 }
 
@@ -69,21 +65,16 @@ static bool has_to_sweep(struct listener *listener) {
     return unread_is_pressing(&listener->exchanges) || atomic_load(&listener->peers.extra_count) > 0;
 }
 
-/* Closes extra connections that are due, and those with unread replies when resources are short. Runs again until there
- * is nothing to sweep. Only one round is scheduled at a time: `sweeping` stays true until the last one. After clearing
- * it on_sweep() checks once more, because begin_sweep() did nothing while it was true. */
-static void on_sweep(void *arg) {
-    struct listener *listener = arg;
+/* Runs again until there is nothing to sweep. Only one round is scheduled at a time: `sweeping` stays true until the last
+ * one. After clearing it listener_sweep() checks once more, because begin_sweep() did nothing while it was true. */
+void listener_sweep(struct listener *listener) {
     uint64_t now_us = clock_now_us();
-    if (nng_aio_result(listener->sweeper) != 0) {
-        return;
-    }
     sweep_due(listener, now_us);
     if (unread_is_pressing(&listener->exchanges)) {
         sweep_unread(listener, now_us);
     }
     if (has_to_sweep(listener)) {
-        nng_sleep_aio(SWEEP_EVERY_MS, listener->sweeper);
+        listener->engine->sweep_later(listener);
         return;
     }
     atomic_store(&listener->sweeping, false);
@@ -169,17 +160,11 @@ static enum herald_code start_listener(struct listener *listener, const char *ur
         }
         tls_identity_warn(listener->tls);
     }
-    if (nng_aio_alloc(&listener->sweeper, on_sweep, listener) != 0) {
-        return listener_no_memory(url, reterr);
-    }
     return listener->engine->open(listener, url, options, reterr);
 }
 
 enum herald_code listener_open(const char *url, const struct listener_options *options, struct listener **ret_listener,
                                struct herald_error *reterr) {
-    /* For any engine: its self call is nng's. */
-    (void)sendmsg_shim_active(); /* links sendmsg.c into this executable: see there */
-    herald_stream_shim_install();
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener) {
         return herald_error_no_memory(reterr, "a listener");
@@ -202,7 +187,6 @@ bool listener_close(struct listener *listener) {
     if (!listener->engine->close(listener)) {
         return false;
     }
-    nng_aio_free(listener->sweeper); /* waits for on_sweep(), which reads exchanges */
     exchange_pool_fini(&listener->exchanges);
     if (listener->engine->free) {
         listener->engine->free(listener);
@@ -250,7 +234,7 @@ const char *listener_call_self(struct listener *listener, const void *request, s
                                    .request_bytes = request_bytes,
                                    .max_reply_bytes = (size_t)listener->max_message_bytes + SELF_CALL_REPLY_EXTRA_BYTES,
                                    .timeout_ms = timeout_ms};
-    return self_call(&call, ret_hung);
+    return listener->engine->call_self(listener, &call, ret_hung);
 }
 
 const char *listener_library_version(void) {

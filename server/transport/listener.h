@@ -27,8 +27,7 @@ struct listener_options {
     const struct exchange_ops *ops; /* outlives the listener */
     void *user;                     /* of ops */
     bool is_native;                 /* false: nng */
-    struct loop *const *loops;      /* native: over which connections are spread; they run when it is closed, or
-                                     * have ended */
+    struct loop *const *loops;      /* native: over which connections are spread; they outlive it */
     unsigned loop_count;
 };
 
@@ -41,7 +40,7 @@ struct listener_options {
  */
 enum herald_code listener_open(const char *url, const struct listener_options *options, struct listener **ret_listener,
                                struct herald_error *reterr);
-/** Closes the socket and frees the listener; calls that never ran are dropped. NULL is allowed.
+/** Closes the socket and frees the listener; calls that never ran are dropped. NULL is allowed. No loop's thread.
  *  Returns: true | false: nng hangs and was given up; nothing is freed */
 bool listener_close(struct listener *listener);
 /**

@@ -2,6 +2,7 @@
  * Native listeners: an address that the server's loops serve themselves. The first loop accepts, and connections are
  * spread over all of them. What belongs to a loop is done there: other threads post it and wait.
  */
+#include "client/base/clock.h"
 #include "server/transport/native_port.h"
 
 #include <errno.h>
@@ -12,9 +13,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
+/* How often a thread that waits for a loop looks whether it runs. */
+#define LOOK_MS 5u
 
 /* ---- work on a port's loop ---- */
 
@@ -74,6 +78,17 @@ static bool leave_to_port(struct native_port *port, port_work_fn *run) {
     return work != NULL;
 }
 
+/* Waits a moment for a change, with the lock held. What was posted to a loop that does not run is run here. */
+static void wait_for_port(struct native_port *port) {
+    struct native_listener *native = port->listener->native;
+    const struct timespec until = herald_timespec_in_ms(LOOK_MS);
+    if (pthread_cond_timedwait(&native->changed, &native->lock, &until) != 0) {
+        pthread_mutex_unlock(&native->lock);
+        (void)loop_run_posted(port->loop);
+        pthread_mutex_lock(&native->lock);
+    }
+}
+
 /* Does it on the port's loop and waits. False: it failed, the port has ended, or there is no memory. */
 static bool run_on_port(struct native_port *port, port_work_fn *run) {
     struct native_listener *native = port->listener->native;
@@ -83,17 +98,12 @@ static bool run_on_port(struct native_port *port, port_work_fn *run) {
     }
     pthread_mutex_lock(&native->lock);
     while (!work->done && !atomic_load(&port->has_ended)) {
-        pthread_cond_wait(&native->changed, &native->lock);
+        wait_for_port(port);
     }
     bool good = work->done && work->good;
     pthread_mutex_unlock(&native->lock);
     unshare_port_work(work);
     return good;
-}
-
-static bool end_port_here(struct native_port *port) {
-    native_port_end(port);
-    return true;
 }
 
 static bool end_accept_here(struct native_port *port) {
@@ -263,6 +273,14 @@ static bool begin_ports(struct native_listener *native) {
     return leave_to_port(native->ports[0], native_accept_begin);
 }
 
+static void init_changed(struct native_listener *native) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&native->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 static enum herald_code open_native(struct listener *listener, const char *url, const struct listener_options *options,
                                     struct herald_error *reterr) {
     struct native_listener *native = calloc(1, sizeof(*native));
@@ -270,7 +288,7 @@ static enum herald_code open_native(struct listener *listener, const char *url, 
         return listener_no_memory(url, reterr);
     }
     pthread_mutex_init(&native->lock, NULL);
-    pthread_cond_init(&native->changed, NULL);
+    init_changed(native);
     native->fd = -1;
     native->is_ipc = strncmp(url, "ipc://", strlen("ipc://")) == 0;
     listener->native = native;
@@ -287,14 +305,24 @@ static enum herald_code open_native(struct listener *listener, const char *url, 
     return code;
 }
 
+static void on_end_posted(struct loop_work *work) {
+    struct native_port *port = (struct native_port *)(void *)((char *)work - offsetof(struct native_port, end_work));
+    if (!atomic_load(&port->has_ended)) {
+        native_port_end(port);
+    }
+    native_port_unshare(port);
+}
+
 static void end_port(struct native_port *port) {
     struct native_listener *native = port->listener->native;
     if (!atomic_load(&port->has_ended)) {
-        (void)run_on_port(port, end_port_here);
+        native_port_share(port);
+        port->end_work.run = on_end_posted;
+        loop_post(port->loop, &port->end_work);
     }
     pthread_mutex_lock(&native->lock);
     while (!atomic_load(&port->has_ended)) {
-        pthread_cond_wait(&native->changed, &native->lock);
+        wait_for_port(port);
     }
     pthread_mutex_unlock(&native->lock);
 }
@@ -339,10 +367,21 @@ static enum herald_code reopen_native(struct listener *listener, struct herald_e
     return code;
 }
 
+static void sweep_native_later(struct listener *listener) {
+    native_port_sweep_later(listener->native->ports[0]);
+}
+
+static const char *call_native_listener(struct listener *listener, const struct self_call *call, bool *ret_hung) {
+    (void)ret_hung; /* nothing here can */
+    return native_self_call(listener->native->ports[0], call);
+}
+
 const struct listener_engine listener_engine_native = {
     .exchanges = &exchange_engine_native,
     .open = open_native,
     .close = close_native,
+    .sweep_later = sweep_native_later,
+    .call_self = call_native_listener,
     .reopen = reopen_native,
     .free = free_native,
 };

@@ -258,6 +258,28 @@ static bool on_peer_message(void *user, uint8_t *data, size_t bytes) {
 
 static void on_send_tick(uv_timer_t *tick);
 
+/* A reply is sent as soon as it is made, with few exceptions: the port's one buffer serves all. */
+static uint8_t *make_reply_buffer(struct exchange *exchange, size_t bytes) {
+    struct herald_buffer *buffer = &exchange->of.native.reply;
+    struct native_port *port = exchange->of.native.peer->port;
+    if (buffer->capacity == 0 && loop_current() == port->loop) {
+        *buffer = port->reply;
+        port->reply = (struct herald_buffer){.bytes = NULL};
+    }
+    return herald_buffer_reserve(buffer, bytes > 0 ? bytes : 1) ? buffer->bytes : NULL;
+}
+
+static void forget_reply_buffer(struct exchange *exchange) {
+    struct herald_buffer *buffer = &exchange->of.native.reply;
+    struct native_port *port = exchange->of.native.peer->port;
+    if (port->reply.capacity > 0 || buffer->capacity > NATIVE_REPLY_KEPT_BYTES || loop_current() != port->loop) {
+        herald_buffer_reset(buffer, 0);
+        return;
+    }
+    port->reply = *buffer;
+    *buffer = (struct herald_buffer){.bytes = NULL};
+}
+
 static void queue_reply(struct native_peer *peer, struct exchange *exchange, uint64_t position) {
     struct native_port *port = peer->port;
     exchange->of.native.position = position;
@@ -277,34 +299,32 @@ static void queue_reply(struct native_peer *peer, struct exchange *exchange, uin
     }
 }
 
-static void send_here(struct exchange *exchange, struct nng_msg *reply) {
+static void send_here(struct exchange *exchange) {
     struct native_peer *peer = exchange->of.native.peer;
     uint64_t position = 0;
-    if (reply != NULL && peer->stream != NULL) {
+    if (exchange->reply != NULL && peer->stream != NULL) {
         const struct native_part parts[] = {{exchange->of.native.words, exchange->of.native.words_bytes},
-                                            {message_body(reply), message_bytes(reply)}};
+                                            {exchange->reply, exchange->reply_bytes}};
         position = native_stream_send(peer->stream, parts, 2);
     }
+    exchange_drop_reply(exchange);
     if (position == 0) {
         end_exchange_here(exchange);
     } else {
-        exchange_note_sending(exchange, message_bytes(reply), uv_now(loop_uv(peer->port->loop)) * 1000);
+        exchange_note_sending(exchange, uv_now(loop_uv(peer->port->loop)) * 1000);
         queue_reply(peer, exchange, position);
     }
-    message_free(reply);
 }
 
 static void on_posted_reply(struct loop_work *work) {
-    struct exchange *exchange = (struct exchange *)(void *)((char *)work - offsetof(struct exchange, of.native.work));
-    send_here(exchange, exchange->of.native.reply);
+    send_here((struct exchange *)(void *)((char *)work - offsetof(struct exchange, of.native.work)));
 }
 
-static void send_by_stream(struct exchange *exchange, struct nng_msg *reply) {
+static void send_by_stream(struct exchange *exchange) {
     if (loop_current() == exchange->loop) {
-        send_here(exchange, reply);
+        send_here(exchange);
         return;
     }
-    exchange->of.native.reply = reply;
     exchange->of.native.work.run = on_posted_reply;
     loop_post(exchange->loop, &exchange->of.native.work);
 }
@@ -396,6 +416,7 @@ static void close_by_id(struct exchange_pool *pool, uint32_t id) {
 /* A request that was never answered still has its connection, which has ended. */
 static void leave_peer(struct exchange *exchange) {
     struct native_peer *peer = exchange->of.native.peer;
+    herald_buffer_reset(&exchange->of.native.reply, 0);
     if (peer != NULL) {
         peer->exchanges--;
         free_peer_when_left(peer);
@@ -404,6 +425,8 @@ static void leave_peer(struct exchange *exchange) {
 
 const struct exchange_engine exchange_engine_native = {
     .drop = drop_view,
+    .make = make_reply_buffer,
+    .forget = forget_reply_buffer,
     .send = send_by_stream,
     .is_short = has_few_exchanges,
     .close_peer = close_by_id,
@@ -418,6 +441,7 @@ void native_port_share(struct native_port *port) {
 
 void native_port_unshare(struct native_port *port) {
     if (atomic_fetch_sub(&port->shares, 1) == 1) {
+        herald_buffer_reset(&port->reply, 0);
         free(port);
     }
 }
@@ -495,8 +519,35 @@ void native_port_note_closed(struct native_port *port) {
     pthread_mutex_unlock(&native->lock);
 }
 
-static void on_send_tick_closed(uv_handle_t *handle) {
+static void on_port_timer_closed(uv_handle_t *handle) {
     native_port_note_closed(handle->data);
+}
+
+static void on_sweep_timer(uv_timer_t *sweep) {
+    const struct native_port *port = sweep->data;
+    listener_sweep(port->listener);
+}
+
+static void start_sweep_timer(struct native_port *port) {
+    if (port->streams != NULL && !port->is_ending) {
+        (void)uv_timer_start(&port->sweep, on_sweep_timer, LISTENER_SWEEP_MS, 0);
+    }
+}
+
+static void on_sweep_posted(struct loop_work *work) {
+    struct native_port *port = (struct native_port *)(void *)((char *)work - offsetof(struct native_port, sweep_work));
+    start_sweep_timer(port);
+    native_port_unshare(port);
+}
+
+void native_port_sweep_later(struct native_port *port) {
+    if (loop_current() == port->loop) {
+        start_sweep_timer(port);
+        return;
+    }
+    native_port_share(port);
+    port->sweep_work.run = on_sweep_posted;
+    loop_post(port->loop, &port->sweep_work);
 }
 
 static void on_loop_ending(struct loop_ending *ending) {
@@ -526,8 +577,9 @@ bool native_port_begin(struct native_port *port) {
         return false;
     }
     (void)uv_timer_init(loop_uv(port->loop), &port->tick);
-    port->tick.data = port;
-    port->open = 1;
+    (void)uv_timer_init(loop_uv(port->loop), &port->sweep);
+    port->tick.data = port->sweep.data = port;
+    port->open = 2;
     port->ending.run = on_loop_ending;
     loop_add_ending(port->loop, &port->ending);
     return true;
@@ -555,5 +607,6 @@ void native_port_end(struct native_port *port) {
     }
     native_accept_end(port);
     native_loop_close(port->streams);
-    uv_close((uv_handle_t *)&port->tick, on_send_tick_closed);
+    uv_close((uv_handle_t *)&port->tick, on_port_timer_closed);
+    uv_close((uv_handle_t *)&port->sweep, on_port_timer_closed);
 }

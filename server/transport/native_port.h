@@ -13,6 +13,8 @@
 
 /* Ports of a listener at most; a connection's id tells its port. */
 #define NATIVE_PORTS_MAX 64u
+/* The largest memory of replies that a port keeps. */
+#define NATIVE_REPLY_KEPT_BYTES (64u * 1024u)
 
 struct native_acceptor;
 
@@ -26,9 +28,12 @@ struct native_port {
     struct native_peer *peers;   /* by id, those that have greeted */
     struct native_peer *starved; /* whose next request waits for an exchange */
     struct exchange *idle;
+    struct herald_buffer reply;       /* memory for the next one, of one that was sent */
     struct native_acceptor *acceptor; /* of the first port; NULL: it does not accept now */
     unsigned open;                    /* streams and handles that are not closed yet */
     uv_timer_t tick;                  /* active while replies are being sent */
+    uv_timer_t sweep;                 /* of the first port: until listener_sweep() */
+    struct loop_work sweep_work, end_work;
     struct loop_work wake;
     atomic_bool woken; /* wake is posted */
     atomic_uint starved_count;
@@ -57,6 +62,8 @@ bool native_port_begin(struct native_port *port);
 void native_port_end(struct native_port *port);
 /** On the loop's thread: closes the connections. */
 void native_port_hang_up(struct native_port *port);
+/** Lets listener_sweep() run there, LISTENER_SWEEP_MS from now. Any thread. */
+void native_port_sweep_later(struct native_port *port);
 /** Serves an accepted socket, which it takes. On the loop's thread. */
 void native_port_adopt(struct native_port *port, int fd);
 void native_port_share(struct native_port *port);
@@ -68,6 +75,10 @@ void native_port_note_closed(struct native_port *port);
 /** Begins to accept from the listener's socket. False: no memory */
 bool native_accept_begin(struct native_port *port);
 void native_accept_end(struct native_port *port);
+
+/* native_self_call.c */
+/** As self_call(), by a stream of the port's loop. Any thread but a loop's. */
+const char *native_self_call(struct native_port *port, const struct self_call *call);
 
 /* native_exchange.c */
 extern const struct exchange_engine exchange_engine_native;

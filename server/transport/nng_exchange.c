@@ -8,6 +8,8 @@
 
 /* Longest wait of a reply for a peer that does not read. */
 #define SEND_TIMEOUT_MS 10000
+/* The message of a request up to this size is kept, and takes the reply. */
+#define KEPT_REQUEST_BYTES 1024u
 
 static nng_ctx context_of(const struct exchange *exchange) {
     return (nng_ctx){.id = exchange->of.nng.context_id};
@@ -27,7 +29,7 @@ static void receive_next(struct exchange *exchange) {
 static void take_request_message(struct exchange *exchange) {
     nng_msg *request = nng_aio_get_msg(exchange->of.nng.aio);
     nng_aio_set_msg(exchange->of.nng.aio, NULL);
-    exchange->of.nng.request = request;
+    exchange->of.nng.message = request;
     exchange->data = nng_msg_body(request);
     exchange->bytes = nng_msg_len(request);
     exchange->pipe_id = (uint32_t)nng_pipe_id(nng_msg_get_pipe(request));
@@ -54,9 +56,26 @@ static void on_received(struct exchange *exchange) {
     pool->ops->on_arrival(pool->user, exchange);
 }
 
+static void forget_message(struct exchange *exchange) {
+    nng_msg_free(exchange->of.nng.message);
+    exchange->of.nng.message = NULL;
+}
+
 static void drop_request(struct exchange *exchange) {
-    nng_msg_free(exchange->of.nng.request);
-    exchange->of.nng.request = NULL;
+    if (exchange->data && exchange->bytes > KEPT_REQUEST_BYTES) {
+        forget_message(exchange);
+    }
+}
+
+/* ---- the reply ---- */
+
+static uint8_t *make_reply_message(struct exchange *exchange, size_t bytes) {
+    nng_msg **message = &exchange->of.nng.message;
+    if (*message ? nng_msg_realloc(*message, bytes) != 0 : nng_msg_alloc(message, bytes) != 0) {
+        forget_message(exchange);
+        return NULL;
+    }
+    return nng_msg_body(*message);
 }
 
 /* ---- sending ---- */
@@ -86,14 +105,17 @@ static void on_aio(void *arg) {
     }
 }
 
-static void send_by_context(struct exchange *exchange, nng_msg *reply) {
-    if (!reply) {
+static void send_by_context(struct exchange *exchange) {
+    if (!exchange->reply) {
+        forget_message(exchange);
         exchange_end(exchange);
         receive_next(exchange);
         return;
     }
-    exchange_note_sending(exchange, nng_msg_len(reply), clock_now_us());
-    nng_aio_set_msg(exchange->of.nng.aio, reply);
+    exchange_note_sending(exchange, clock_now_us());
+    nng_aio_set_msg(exchange->of.nng.aio, exchange->of.nng.message);
+    exchange->of.nng.message = NULL;
+    exchange->reply = NULL;
     nng_aio_set_timeout(exchange->of.nng.aio, SEND_TIMEOUT_MS);
     nng_ctx_send(context_of(exchange), exchange->of.nng.aio);
 }
@@ -150,11 +172,13 @@ int nng_exchange_add(struct exchange_pool *pool) {
 
 static void free_context(struct exchange *exchange) {
     nng_aio_free(exchange->of.nng.aio); /* waits for a running callback */
-    nng_msg_free(exchange->of.nng.request);
+    forget_message(exchange);
 }
 
 const struct exchange_engine exchange_engine_nng = {
     .drop = drop_request,
+    .make = make_reply_message,
+    .forget = forget_message,
     .send = send_by_context,
     .is_short = is_short,
     .close_peer = close_pipe,

@@ -1,6 +1,8 @@
 /* Listeners of nng: a REP socket with one endpoint. */
 #include "client/src/close_socket.h"
+#include "client/src/stream_shim.h"
 #include "server/transport/listener_private.h"
+#include "server/transport/sendmsg.h"
 #include "server/transport/tls_engine.h"
 
 #include <nng/protocol/reqrep0/rep.h>
@@ -106,10 +108,26 @@ static int start_socket(struct listener *listener, const char *url) {
     return failure;
 }
 
+static void on_nng_sweep(void *arg) {
+    struct listener *listener = arg;
+    if (nng_aio_result(listener->sweeper) == 0) {
+        listener_sweep(listener);
+    }
+}
+
+static void sweep_nng_later(struct listener *listener) {
+    nng_sleep_aio(LISTENER_SWEEP_MS, listener->sweeper);
+}
+
 static enum herald_code open_nng_listener(struct listener *listener, const char *url,
                                           const struct listener_options *options, struct herald_error *reterr) {
     (void)options;
-    int failure = start_socket(listener, url);
+    (void)sendmsg_shim_active(); /* links sendmsg.c into this executable: see there */
+    herald_stream_shim_install();
+    int failure = nng_aio_alloc(&listener->sweeper, on_nng_sweep, listener);
+    if (failure == 0) {
+        failure = start_socket(listener, url);
+    }
     if (failure != 0) {
         return listen_error(listener, url, failure, reterr);
     }
@@ -118,7 +136,16 @@ static enum herald_code open_nng_listener(struct listener *listener, const char 
 }
 
 static bool close_nng_listener(struct listener *listener) {
-    return nng_socket_id(listener->socket) <= 0 || herald_close_socket(listener->socket);
+    if (nng_socket_id(listener->socket) > 0 && !herald_close_socket(listener->socket)) {
+        return false;
+    }
+    nng_aio_free(listener->sweeper); /* waits for listener_sweep(), which reads exchanges */
+    return true;
+}
+
+static const char *call_nng_listener(struct listener *listener, const struct self_call *call, bool *ret_hung) {
+    (void)listener;
+    return self_call(call, ret_hung);
 }
 
 static enum herald_code reopen_nng_listener(struct listener *listener, struct herald_error *reterr) {
@@ -140,5 +167,7 @@ const struct listener_engine listener_engine_nng = {
     .exchanges = &exchange_engine_nng,
     .open = open_nng_listener,
     .close = close_nng_listener,
+    .sweep_later = sweep_nng_later,
+    .call_self = call_nng_listener,
     .reopen = reopen_nng_listener,
 };

@@ -18,7 +18,7 @@ struct self_call {
 };
 
 /**
- * Sends a request over a new connection and waits for any reply.
+ * Sends a request over a new connection of nng and waits for any reply.
  *
  * @ret_hung  set to true when nng hung while it closed the connection: the connection then stays open for good
  * Returns:  NULL: a reply came | a static text that says why none did

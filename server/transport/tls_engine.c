@@ -190,12 +190,12 @@ static _Thread_local struct tls_identity *given_identity;
 static int config_init(nng_tls_engine_config *config, nng_tls_mode mode) {
     bool server = mode == NNG_TLS_MODE_SERVER;
     config->mode = mode;
-    config->context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-    bool good = config->context && tls_context_harden(config->context);
-    if (good && given_identity && !server) {
-        good = tls_identity_use_self(given_identity, config->context);
+    if (given_identity && !server) {
+        config->context = tls_identity_self_context(given_identity);
+        return config->context ? 0 : NNG_ENOMEM;
     }
-    if (!good) {
+    config->context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+    if (!config->context || !tls_context_harden(config->context)) {
         SSL_CTX_free(config->context);
         ERR_clear_error();
         return NNG_ENOMEM;
@@ -203,7 +203,7 @@ static int config_init(nng_tls_engine_config *config, nng_tls_mode mode) {
     if (given_identity && server) {
         config->identity = tls_identity_ref(given_identity);
     }
-    SSL_CTX_set_verify(config->context, server || given_identity ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(config->context, server ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     return 0;
 }
 

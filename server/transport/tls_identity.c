@@ -223,6 +223,17 @@ SSL_CTX *tls_identity_context(struct tls_identity *identity) {
     return context;
 }
 
+SSL_CTX *tls_identity_self_context(struct tls_identity *identity) {
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (!context || !tls_context_harden(context) || !tls_self_use(&identity->self, context)) {
+        SSL_CTX_free(context);
+        ERR_clear_error();
+        return NULL;
+    }
+    SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+    return context;
+}
+
 /* ---- doubts ---- */
 
 /* True when clients that trust @path alone cannot verify the certificate with the chain that is sent along. */
@@ -336,8 +347,4 @@ bool tls_identity_trusts(struct tls_identity *identity, SSL *ssl, struct tls_che
 
 bool tls_identity_is_outdated(const struct tls_identity *identity) {
     return atomic_load(&identity->refused);
-}
-
-bool tls_identity_use_self(struct tls_identity *identity, SSL_CTX *context) {
-    return tls_self_use(&identity->self, context);
 }

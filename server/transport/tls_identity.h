@@ -35,6 +35,9 @@ void tls_identity_unref(struct tls_identity *identity);
 
 /** A reference to the current context; the caller releases it with SSL_CTX_free(). Any thread. */
 SSL_CTX *tls_identity_context(struct tls_identity *identity);
+/** A new context for calls of the listener itself: a client with the certificate of tls_self.h, which verifies nobody. The
+ *  caller releases it. NULL: no memory. Any thread. */
+SSL_CTX *tls_identity_self_context(struct tls_identity *identity);
 /**
  * Asks whether the peer of a connection may stay: it showed no certificate, or one that is valid now and that the current
  * CA file trusts. A connection asks before each read and write; that is cheap unless the files were reloaded since.
@@ -55,9 +58,6 @@ void tls_identity_reload(struct tls_identity *identity, bool again);
 void tls_identity_warn(struct tls_identity *identity);
 /** True when the last reload found a bad file. Any thread. */
 bool tls_identity_is_outdated(const struct tls_identity *identity);
-
-/** Lets a client's context show the certificate that the listener takes from its own process. False: libssl failed */
-bool tls_identity_use_self(struct tls_identity *identity, SSL_CTX *context);
 
 /** Applies the options of every context of ours, servers' and clients'. False: libssl failed. */
 bool tls_context_harden(SSL_CTX *context);

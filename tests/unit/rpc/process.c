@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -60,6 +61,16 @@ const char *await_output_after(struct process *process, const char *after, const
 
 const char *await_output(struct process *process, const char *text) {
     return await_output_after(process, process->output, text);
+}
+
+unsigned count_nng_threads(const struct process *process) {
+    char command[128], answer[32] = "";
+    snprintf(command, sizeof(command), "cat /proc/%d/task/*/comm | grep -c '^nng:'", (int)process->pid);
+    FILE *counted = popen(command, "r");
+    assert_non_null(counted);
+    assert_non_null(fgets(answer, sizeof(answer), counted));
+    (void)pclose(counted);
+    return (unsigned)atoi(answer);
 }
 
 void await_end(struct process *process) {

@@ -21,6 +21,8 @@ struct process *start_process(const char *program, const char *const *arguments)
 const char *await_output(struct process *process, const char *text);
 /** The same for what comes behind @after, a place in the output. */
 const char *await_output_after(struct process *process, const char *after, const char *text);
+/** Counts its threads of nng. */
+unsigned count_nng_threads(const struct process *process);
 /** Waits for the end of the output. */
 void await_end(struct process *process);
 /** Waits for the end; asserts the exit status and that the output holds @text. Frees it. */

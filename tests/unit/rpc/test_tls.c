@@ -307,6 +307,22 @@ static void test_tls_bad_files_stop_the_start(void **state) {
     assert_not_started(fixture, "NO_CERTIFICATE", "HERALD_TLS_CERT_FILE");
 }
 
+static void reopen(void *user) {
+    const struct fixture *fixture = user;
+    assert_int_equal(listener_reopen(rpc_server_listener(fixture->server, 0), NULL), HERALD_OK);
+}
+
+/* Over a connection that is cut a peer could be kept from what was still to come. nng closes it before that has gone out. */
+static void test_tls_end_of_a_connection_is_told(void **state) {
+    struct fixture *fixture = *state;
+    if (!fixture_is_native()) {
+        skip();
+    }
+    listen_tls(fixture);
+    assert_true(tls_is_told_the_end(fixture->url, "client", reopen, fixture));
+    assert_int_equal(tls_peer_call_once(fixture->url, &GOOD), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -322,6 +338,7 @@ int main(void) {
         TEST(test_tls_client_whose_certificate_expires_is_cut_off),
         TEST(test_tls_bad_certificate_is_not_taken),
         TEST(test_tls_bad_files_stop_the_start),
+        TEST(test_tls_end_of_a_connection_is_told),
     };
     signal(SIGPIPE, SIG_IGN); /* libssl writes with write() */
     certificates_init();

@@ -13,6 +13,8 @@
 /* A TLS listener of ours, in a process of its own, and clients with the engine that nng itself has. */
 
 #define PATIENCE_MS 500
+/* The watchdog makes its first call after a second. */
+#define SELF_CALL_MS 1500
 
 static struct process *server;
 static char url[128];
@@ -54,6 +56,14 @@ static void assert_refused(const struct tls_peer *peer) {
     assert_int_equal(nng_socket_set_ms(socket, NNG_OPT_SENDTIMEO, PATIENCE_MS), 0);
     assert_int_equal(tls_peer_call(socket), NNG_ETIMEDOUT);
     nng_close(socket);
+}
+
+static void test_foreign_library_has_threads_for_its_own_engine_only(void **state) {
+    const char *engine = getenv("HERALD_RPC_ENGINE");
+    bool is_native = engine && strcmp(engine, "native") == 0;
+    (void)state;
+    usleep(SELF_CALL_MS * 1000); /* the watchdog has called the listener */
+    assert_int_equal(count_nng_threads(server) == 0, is_native);
 }
 
 static void test_foreign_strangers_are_refused(void **state) {
@@ -115,6 +125,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(test_foreign_client_of_the_ca_is_served),
+        TEST(test_foreign_library_has_threads_for_its_own_engine_only),
         TEST(test_foreign_strangers_are_refused),
         TEST(test_foreign_client_goes_on_over_changed_certificates),
         cmocka_unit_test(test_foreign_clients_dislikes_are_told_at_the_start),

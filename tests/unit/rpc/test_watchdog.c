@@ -1,7 +1,7 @@
 #include "cmocka_headers.h"
 #include "hangup.h"
 #include "server/process/watchdog.h"
-#include "server/transport/listener.h"
+#include "server/transport/native_port.h"
 #include "server/transport/sendmsg.h"
 
 #include <stdio.h>
@@ -76,6 +76,19 @@ static void test_watchdog_reopens_dead_unix_listener(void **state) {
     check_watchdog(*state);
 }
 
+static void test_watchdog_reopens_a_native_listener_that_is_deaf(void **state) {
+    struct fixture *fixture = *state;
+    if (!fixture_is_native()) {
+        skip();
+    }
+    fixture_listen(fixture);
+    assert_true(answers(fixture->url, 3000));
+    assert_int_equal(shutdown(rpc_server_listener(fixture->server, 0)->native->fd, SHUT_RDWR), 0);
+    assert_false(answers(fixture->url, 300));
+    watchdog_enable(true);
+    assert_true(eventually(answers_again, fixture));
+}
+
 /* Whatever the reason: who called over the old connections calls over new ones. */
 static void check_reopen(struct fixture *fixture) {
     struct herald_error error;
@@ -110,6 +123,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(test_watchdog_reopens_dead_tcp_listener),
         TEST(test_watchdog_reopens_dead_unix_listener),
+        TEST(test_watchdog_reopens_a_native_listener_that_is_deaf),
         TEST(test_watchdog_may_reopen_a_tcp_listener_that_lives),
         TEST(test_watchdog_may_reopen_a_unix_listener_that_lives),
     };

@@ -111,11 +111,25 @@ long tls_serial(const char *url, const char *own, const char **ret_version) {
     return serial;
 }
 
+static const uint8_t HEADER[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+
+bool tls_is_told_the_end(const char *url, const char *own, void (*end)(void *user), void *user) {
+    uint8_t answer[sizeof(HEADER)];
+    int fd = connect_to(url);
+    SSL *ssl = shake_hands(fd, own);
+    assert_true(SSL_write(ssl, HEADER, sizeof(HEADER)) > 0);
+    assert_int_equal(SSL_read(ssl, answer, sizeof(answer)), (int)sizeof(answer));
+    end(user);
+    int result = SSL_read(ssl, answer, sizeof(answer));
+    bool told = SSL_get_error(ssl, result) == SSL_ERROR_ZERO_RETURN;
+    SSL_free(ssl);
+    close(fd);
+    return told;
+}
+
 static void send_bytes(int fd, const void *bytes, size_t count) {
     assert_int_equal(send(fd, bytes, count, MSG_NOSIGNAL), (ssize_t)count);
 }
-
-static const uint8_t HEADER[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
 
 static void reset(int fd) {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};

@@ -2,6 +2,7 @@
 #define HERALD_TESTS_UNIT_RPC_TLS_PEER_H
 
 #include <nng/nng.h>
+#include <stdbool.h>
 
 /* Clients of tls+tcp:// listeners. */
 
@@ -23,6 +24,9 @@ enum tls_stage { TLS_CONNECT, TLS_GARBAGE, TLS_HALF_HELLO, TLS_HANDSHAKE, TLS_HA
 void tls_hang_up(const char *url, const char *own, enum tls_stage stage);
 /** Greets as a REQ peer, sends @bytes of @frames and hangs up with a reset. The other one may be gone at any step. */
 void tls_send_and_hang_up(const char *url, const char *own, const void *frames, size_t bytes);
+/** Greets as a REQ peer, calls @end, which has the server end the connection, and reads on. Returns whether TLS says that it
+ *  ended in order. */
+bool tls_is_told_the_end(const char *url, const char *own, void (*end)(void *user), void *user);
 /** Shakes hands. Returns the serial number of the server's certificate; @ret_version  "TLSv1.3", static. */
 long tls_serial(const char *url, const char *own, const char **ret_version);
 

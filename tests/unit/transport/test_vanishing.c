@@ -149,7 +149,7 @@ static void check_vanishing(const struct leaver *leaver) {
     assert_calm(fixture, descriptors);
     assert_true(leaver->answers(fixture->url));
     assert_false(rpc_server_is_hung(fixture->server));
-    assert_true(herald_stream_shim_active());
+    assert_true(fixture_is_native() || herald_stream_shim_active());
     if (!fixture_is_native() && herald_stream_shim_needed() && herald_stream_shim_ended_count() == ended) {
         fail_msg("nng has dropped nothing: the storm proves nothing");
     }
@@ -205,7 +205,7 @@ static void test_vanishing_cure_is_there_only_where_needed(void **state) {
     fixture_listen(*state);
     assert_true(answers_plainly(((struct fixture *)*state)->url));
     assert_int_equal(herald_stream_shim_needed(), NNG_MAJOR_VERSION * 100 + NNG_MINOR_VERSION < 108);
-    assert_true(herald_stream_shim_active());
+    assert_true(fixture_is_native() || herald_stream_shim_active());
 }
 
 static void count_end(void *user) {
