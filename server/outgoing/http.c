@@ -182,7 +182,17 @@ static curl_socket_t on_socket_needed(void *user, curlsocktype purpose, struct c
     }
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     transfer->socket_errno = fd < 0 ? errno : transfer->socket_errno;
+    if (fd >= 0 && !http_multi_add_socket(transfer->http->multi, fd)) {
+        transfer->socket_errno = ENOMEM;
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
     return fd;
+}
+
+static int on_socket_over(void *user, curl_socket_t fd) {
+    http_multi_remove_socket(user, fd);
+    return close(fd);
 }
 
 static size_t response_max(const struct http_request *request) {
@@ -233,7 +243,7 @@ static size_t on_head_line(char *data, size_t size, size_t count, void *user) {
 /* --- one transfer ------------------------------------------------------------------------------------------------ */
 
 /* Options that are the same for each request; a handle keeps them while it is spare. */
-static bool set_lasting_options(CURL *easy) {
+static bool set_lasting_options(CURL *easy, struct http_multi *multi) {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* proxy variables of the environment must not redirect signed posts */
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -246,6 +256,8 @@ static bool set_lasting_options(CURL *easy) {
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head_line);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_sending);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket_needed);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_socket_over);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, multi);
     return curl_easy_setopt(easy, CURLOPT_USERAGENT, "herald/" HERALD_VERSION) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
 }
@@ -255,7 +267,7 @@ static CURL *take_handle(struct http *http) {
         return http->spare[--http->spare_count];
     }
     CURL *easy = curl_easy_init();
-    if (easy != NULL && !set_lasting_options(easy)) {
+    if (easy != NULL && !set_lasting_options(easy, http->multi)) {
         curl_easy_cleanup(easy);
         return NULL;
     }

@@ -96,6 +96,15 @@ static void put_unseen(struct line *line, const char *text, size_t bytes) {
     }
 }
 
+/* Bytes of @text that stand in a JSON string as they are, and need no look at UTF-8. */
+static size_t plain_log_bytes(const char *text, size_t left) {
+    size_t bytes = 0;
+    while (bytes < left && text[bytes] >= 0x20 && text[bytes] < 0x7f && text[bytes] != '"' && text[bytes] != '\\') {
+        bytes++;
+    }
+    return bytes;
+}
+
 /* Writes one character of a JSON string; a byte that is not UTF-8 becomes U+FFFD. Returns the bytes read. */
 static size_t put_character(struct line *line, const char *text, size_t left) {
     size_t bytes = character_bytes(text, left);
@@ -128,7 +137,10 @@ static void put_log_string(struct line *line, const char *text, size_t max_bytes
     size_t shown = herald_utf8_cut(text, length, max_bytes);
     put_line_text(line, "\"");
     for (size_t i = 0; i < shown;) {
-        i += put_character(line, text + i, shown - i);
+        size_t plain = plain_log_bytes(text + i, shown - i);
+        put_line_bytes(line, text + i, plain);
+        i += plain;
+        i += i < shown ? put_character(line, text + i, shown - i) : 0;
     }
     put_line_text(line, shown < length ? "…\"" : "\"");
 }

@@ -3,6 +3,9 @@
  * All is guarded by `lock`, which is held for a copy at most, never for a write. `put` and `taken` are atomic because
  * on_crash() reads them without the lock, which the crashing thread may hold.
  *
+ * A wake of the thread costs more than a line. So the thread, woken by a line, lets others join it for a moment. `wake_bytes`
+ * says how many bytes must wait until a line wakes it: one while it is idle, a write full of lines while it gathers.
+ *
  * Dropped lines are told of as soon as there is room behind the lines that wait: at the next line, or when the ring has
  * become empty.
  */
@@ -23,6 +26,10 @@
 /* Pause after a write that failed: the disk is full, or nobody has the pipe open. */
 #define RETRY_MS      100
 #define CRASH_WAIT_MS 200
+/* How long lines wait for others that are written with them. */
+#define GATHER_MS 20
+/* A pipe does not mix so many bytes with those of other processes. */
+#define WRITE_BYTES ((size_t)PIPE_BUF)
 
 static struct {
     pthread_mutex_t lock;
@@ -31,7 +38,9 @@ static struct {
     pthread_t thread;
     size_t (*make_notice)(uint64_t dropped, char *ret_line);
     bool ready; /* the conditions are made */
-    bool running, ending, ended, idle;
+    bool running, ending, ended;
+    unsigned flushing; /* how many wait for all lines to be written */
+    size_t wake_bytes; /* SIZE_MAX: the thread does not wait for lines */
     uint64_t unreported;
     atomic_uint_fast64_t dropped;
     atomic_uint_fast64_t put, taken;
@@ -65,7 +74,7 @@ static size_t peek_locked(char *ret_bytes, size_t most) {
 /* Copies whole lines: as many as a pipe takes without mixing them with those of other processes, but one at least. */
 static size_t peek_lines_locked(char ret_lines[LOG_WRITER_LINE_BYTES]) {
     size_t count = peek_locked(ret_lines, LOG_WRITER_LINE_BYTES);
-    const char *end = memrchr(ret_lines, '\n', count < PIPE_BUF ? count : PIPE_BUF);
+    const char *end = memrchr(ret_lines, '\n', count < WRITE_BYTES ? count : WRITE_BYTES);
     if (!end) {
         end = memchr(ret_lines, '\n', count);
     }
@@ -99,7 +108,8 @@ bool log_writer_put(const char *line, size_t bytes) {
         writer.unreported++;
         atomic_fetch_add(&writer.dropped, 1);
     }
-    if (writer.idle) {
+    if (waiting_bytes() >= writer.wake_bytes) {
+        writer.wake_bytes = SIZE_MAX;
         pthread_cond_signal(&writer.filled);
     }
     pthread_mutex_unlock(&writer.lock);
@@ -143,6 +153,17 @@ static bool write_lines(const char *lines, size_t bytes) {
     return true;
 }
 
+/* Lets lines come until there are enough for a write, their time is over, or somebody wants them written. */
+static void gather_lines_locked(void) {
+    const struct timespec until = herald_timespec_in_ms(GATHER_MS);
+    int failure = 0;
+    while (failure == 0 && !writer.ending && writer.flushing == 0 && waiting_bytes() < WRITE_BYTES) {
+        writer.wake_bytes = WRITE_BYTES;
+        failure = pthread_cond_timedwait(&writer.filled, &writer.lock, &until);
+    }
+    writer.wake_bytes = SIZE_MAX;
+}
+
 /* Waits for lines; false: there are none, and the log ends. */
 static bool wait_for_lines_locked(void) {
     while (waiting_bytes() == 0) {
@@ -154,9 +175,9 @@ static bool wait_for_lines_locked(void) {
             return false;
         }
         pthread_cond_broadcast(&writer.emptied);
-        writer.idle = true;
+        writer.wake_bytes = 1;
         pthread_cond_wait(&writer.filled, &writer.lock);
-        writer.idle = false;
+        gather_lines_locked();
     }
     return true;
 }
@@ -229,8 +250,8 @@ static void init_conditions(void) {
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&writer.emptied, &monotonic);
+    pthread_cond_init(&writer.filled, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    pthread_cond_init(&writer.filled, NULL);
     writer.ready = true;
 }
 
@@ -239,7 +260,8 @@ bool log_writer_start(size_t (*make_notice)(uint64_t dropped, char *ret_line)) {
     init_conditions();
     pthread_mutex_lock(&writer.lock);
     writer.make_notice = make_notice;
-    writer.ending = writer.ended = writer.idle = false;
+    writer.ending = writer.ended = false;
+    writer.wake_bytes = SIZE_MAX;
     writer.running = true;
     pthread_mutex_unlock(&writer.lock);
     sigfillset(&all);
@@ -264,9 +286,12 @@ bool log_writer_flush(unsigned wait_ms) {
     const struct timespec until = herald_timespec_in_ms(wait_ms);
     int failure = 0;
     pthread_mutex_lock(&writer.lock);
+    writer.flushing++;
+    pthread_cond_signal(&writer.filled);
     while (writer.running && !writer.ended && !is_written_locked() && failure == 0) {
         failure = pthread_cond_timedwait(&writer.emptied, &writer.lock, &until);
     }
+    writer.flushing--;
     bool written = is_written_locked();
     pthread_mutex_unlock(&writer.lock);
     return written;

@@ -173,6 +173,14 @@ static long decode_points(const char *text, size_t bytes, utf8proc_int32_t *into
 }
 
 enum herald_code post_text_clean(const char *text, enum text_kind kind, char **ret_text, struct herald_error *reterr) {
+    if (post_text_is_plain(text)) {
+        char *copy = strdup(text);
+        if (copy == NULL) {
+            return herald_error_no_memory(reterr, "a text to clean");
+        }
+        *ret_text = copy;
+        return HERALD_OK;
+    }
     size_t bytes = strlen(text);
     utf8proc_int32_t *points = calloc(2 * bytes + 1, sizeof(*points));
     if (points == NULL) {

@@ -20,6 +20,11 @@ static bool read_next(struct reader *reader) {
     if (*reader->at == 0) {
         return false;
     }
+    if (*reader->at < 0x80) {
+        reader->c = *reader->at;
+        reader->bytes = 1;
+        return true;
+    }
     size_t left = strnlen((const char *)reader->at, 4);
     utf8proc_ssize_t step = utf8proc_iterate(reader->at, (utf8proc_ssize_t)left, &reader->c);
     reader->bytes = step > 0 ? (size_t)step : 1;
@@ -29,6 +34,11 @@ static bool read_next(struct reader *reader) {
 
 static struct reader reader_of(const char *text) {
     return (struct reader){.at = (const utf8proc_uint8_t *)text};
+}
+
+/* Whether one printable ASCII character follows another, which the library would say at greater cost. */
+static bool are_plain(utf8proc_int32_t before, utf8proc_int32_t c) {
+    return before >= 0x20 && before < 0x7F && c >= 0x20 && c < 0x7F;
 }
 
 static size_t units_of(const struct reader *reader, enum text_unit unit) {
@@ -44,7 +54,7 @@ static bool read_grapheme(struct reader *reader, enum text_unit unit, size_t *re
         before = reader->c;
         units += units_of(reader, unit);
         more = read_next(reader);
-    } while (more && !utf8proc_grapheme_break_stateful(before, reader->c, &state));
+    } while (more && !are_plain(before, reader->c) && !utf8proc_grapheme_break_stateful(before, reader->c, &state));
     *ret_units = unit == TEXT_GRAPHEMES ? 1 : units;
     return more;
 }

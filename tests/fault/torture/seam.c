@@ -250,7 +250,6 @@ SEAM(rd_kafka_topic_new, rd_kafka_topic_t *, (rd_kafka_t *kafka, const char *nam
 
 SEAM(curl_easy_init, CURL *, (void), (), NULL)
 SEAM(curl_multi_add_handle, CURLMcode, (CURLM *multi, CURL *curl), (multi, curl), CURLM_OUT_OF_MEMORY)
-SEAM(curl_multi_assign, CURLMcode, (CURLM *multi, curl_socket_t fd, void *user), (multi, fd, user), CURLM_BAD_SOCKET)
 
 /* ---- JSON ---- */
 

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <cmocka.h>
 
@@ -28,6 +29,7 @@ struct exchange {
     bool no_descriptors;      /* none is left while it is sent first */
     bool cancel;              /* the call, once the peer has the request */
     bool close;               /* the client, likewise */
+    uint32_t rest_ms;         /* pause after the last request, with the client open */
     struct peer *peer;
 
     struct loop *loop;
@@ -37,6 +39,8 @@ struct exchange {
     struct herald_error error;
     struct http_response response; /* body: a copy; wanted: only whether it is there */
     char wanted[2][64];            /* the first of the wanted headers; "" for none */
+    uv_prepare_t prepare;
+    unsigned turns; /* of the loop during the pause */
 };
 
 /* Leaves the process no descriptor, or gives it back what it had. */
@@ -54,6 +58,20 @@ static void limit_descriptors(bool limited) {
         limit.rlim_cur = earlier;
     }
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void count_turn(uv_prepare_t *prepare) {
+    struct exchange *exchange = prepare->data;
+    exchange->turns++;
+}
+
+/* Counts how often the loop looks around while nothing is to be done. */
+static void rest(struct exchange *exchange) {
+    assert_int_equal(uv_prepare_init(loop_uv(exchange->loop), &exchange->prepare), 0);
+    exchange->prepare.data = exchange;
+    assert_int_equal(uv_prepare_start(&exchange->prepare, count_turn), 0);
+    assert_int_equal(task_sleep(exchange->rest_ms, NULL), HERALD_OK);
+    uv_close((uv_handle_t *)&exchange->prepare, NULL);
 }
 
 static void exchange_body(void *arg) {
@@ -77,6 +95,9 @@ static void exchange_body(void *arg) {
             const char *value = exchange->response.wanted[i];
             snprintf(exchange->wanted[i], sizeof(exchange->wanted[i]), "%s", value != NULL ? value : "");
         }
+    }
+    if (exchange->rest_ms > 0) {
+        rest(exchange);
     }
     if (!exchange->close) {
         http_close(exchange->http);
@@ -585,6 +606,19 @@ static void test_http_post_finds_a_kept_connection_closed_and_makes_another(void
     peer_stop(peer);
 }
 
+static void test_http_kept_connection_that_ends_leaves_the_loop_at_rest(void **state) {
+    (void)state;
+    char url[64];
+    struct peer *peer = peer_start(PEER_ANSWERS, OK_ANSWER);
+    struct exchange exchange = {.request.reuse = true, .rest_ms = 200};
+    post_to(&exchange, peer_port(peer), url);
+    run_exchange(&exchange);
+    assert_int_equal(exchange.code, HERALD_OK);
+    assert_in_range(exchange.turns, 1, 20);
+    free(exchange.response.body);
+    peer_stop(peer);
+}
+
 static void test_http_posts_without_reuse_have_connections_of_their_own(void **state) {
     (void)state;
     char url[64];
@@ -709,6 +743,7 @@ int main(void) {
         cmocka_unit_test(test_http_get_on_a_kept_connection_that_ends_is_repeated),
         cmocka_unit_test(test_http_posts_with_reuse_share_a_connection),
         cmocka_unit_test(test_http_post_finds_a_kept_connection_closed_and_makes_another),
+        cmocka_unit_test(test_http_kept_connection_that_ends_leaves_the_loop_at_rest),
         cmocka_unit_test(test_http_posts_without_reuse_have_connections_of_their_own),
         cmocka_unit_test(test_http_untrusted_certificate_is_tls_failed),
         cmocka_unit_test(test_http_without_descriptors_does_not_blame_the_peer),

@@ -1,10 +1,12 @@
 #include "server/runtime/log.h"
 #include "tests/unit/runtime/run.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TEST_LOG(X)                                                                                                    \
@@ -222,6 +224,56 @@ static void test_log_auto_into_a_file_is_json(void **state) {
     json_decref(capture_json(&capture));
 }
 
+/* Reads what was written at once. Returns its lines; 0: no more was written. */
+static unsigned read_write(int pipe) {
+    char text[65536];
+    ssize_t bytes = read(pipe, text, sizeof(text));
+    unsigned lines = 0;
+    for (ssize_t i = 0; i < bytes; i++) {
+        lines += text[i] == '\n';
+    }
+    return lines;
+}
+
+/* Writes lines with a pause after each. Returns: whether all are written */
+static bool write_lines_slowly(unsigned count, uint64_t *ret_took_us) {
+    const struct timespec pause = {.tv_nsec = 200000};
+    uint64_t began_us = clock_now_us();
+    for (unsigned i = 0; i < count; i++) {
+        log_emit(&LOG_TEST_HAPPENED, log_u64("line", i), LOG_END);
+        (void)nanosleep(&pause, NULL);
+    }
+    bool flushed = log_flush(10000);
+    *ret_took_us = clock_now_us() - began_us;
+    return flushed;
+}
+
+static void test_log_lines_of_one_moment_are_written_together(void **state) {
+    (void)state;
+    enum { LINES = 100 };
+    uint64_t took_us = 0;
+    int ends[2], saved = dup(STDERR_FILENO);
+    assert_int_equal(pipe2(ends, O_DIRECT | O_NONBLOCK), 0); /* a read returns one write */
+    log_init("herald-test", LOG_INFO, LOG_FORMAT_JSON);
+    assert_true(log_start());
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    bool flushed = write_lines_slowly(LINES, &took_us);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    log_end(10000);
+    unsigned lines = 0, writes = 0, some;
+    while ((some = read_write(ends[0])) > 0) {
+        lines += some;
+        writes++;
+    }
+    assert_true(flushed);
+    assert_int_equal(lines, LINES);
+    /* one for each 20 ms, beside those that fill a pipe's unit and the last ones */
+    assert_in_range(writes, 1, took_us / 20000 + LINES / 10);
+    (void)close(saved);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_json_line_has_head_and_fields),
@@ -233,6 +285,7 @@ int main(void) {
         cmocka_unit_test(test_log_in_task_carries_call_id),
         cmocka_unit_test(test_log_text_line_is_readable_and_safe),
         cmocka_unit_test(test_log_auto_into_a_file_is_json),
+        cmocka_unit_test(test_log_lines_of_one_moment_are_written_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
