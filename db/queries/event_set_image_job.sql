@@ -13,7 +13,8 @@ WITH changed AS (
     FROM changed
     WHERE $6::text IS NOT NULL
     ON CONFLICT ON CONSTRAINT idempotency_key
-    DO UPDATE SET request_hash = EXCLUDED.request_hash, reply = EXCLUDED.reply, answered = true, created_at = now()
+    DO UPDATE SET request_hash = EXCLUDED.request_hash, reply = EXCLUDED.reply, answered = true,
+                  created_at = CASE WHEN idempotency.created_at < now() - interval '10 s' THEN now() ELSE idempotency.created_at END
 )
 SELECT EXISTS (SELECT FROM changed) AS changed,
        (SELECT status FROM event_drafts WHERE id = $1::uuid AND user_id = $2::text) AS status

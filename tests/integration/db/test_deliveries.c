@@ -633,6 +633,18 @@ DB_TEST(test_expire_ends_no_more_than_asked_for) {
     assert_counters_right();
 }
 
+/* Of a change that settles a delivery, or goes on, no index must know, or each change writes all of them. */
+DB_TEST(test_finish_writes_no_column_of_an_index) {
+    (void)env;
+    assert_int_equal(
+        sql_number("SELECT count(*) FROM pg_index JOIN pg_depend ON objid = indexrelid AND refobjid = indrelid "
+                   "JOIN pg_attribute ON attrelid = indrelid AND attnum = refobjsubid "
+                   "WHERE indrelid = 'deliveries'::regclass AND attname IN ('state', 'settled', 'remote_id', "
+                   "'step_id', 'post_url', 'reason', 'message', 'attempts', 'failures', 'holder', 'started_at', "
+                   "'finished_at', 'updated_at')"),
+        0);
+}
+
 #define DELIVERY_TEST(test) cmocka_unit_test_setup(test, clear_deliveries)
 
 int main(void) {
@@ -663,6 +675,7 @@ int main(void) {
         DELIVERY_TEST(test_finish_late_answer_settles_an_unknown_outcome),
         DELIVERY_TEST(test_finish_late_answer_after_completion_is_reported),
         DELIVERY_TEST(test_finish_by_many_at_once_counts_right_and_completes_each_once),
+        DELIVERY_TEST(test_finish_writes_no_column_of_an_index),
         DELIVERY_TEST(test_expire_ends_what_waits_and_counts_it),
         DELIVERY_TEST(test_expire_ends_no_more_than_asked_for),
     };
