@@ -9,7 +9,7 @@ WITH steps AS (
                             JOIN deliveries ON deliveries.event_id = delivery_steps.event_id
                                            AND deliveries.channel = delivery_steps.channel
                             WHERE delivery_steps.finished_at < now() - $1::bigint * interval '1 s'
-                              AND settled AND deliveries.state || '' <> 'OUTCOME_UNKNOWN'
+                              AND settled AND deliveries.state <> 'OUTCOME_UNKNOWN'
                             ORDER BY delivery_steps.finished_at
                             LIMIT $2::bigint
                             FOR UPDATE OF delivery_steps SKIP LOCKED))
@@ -20,7 +20,7 @@ WHERE ctid = ANY (ARRAY(SELECT delivery_attempts.ctid
                         JOIN deliveries ON deliveries.event_id = delivery_attempts.event_id
                                        AND deliveries.channel = delivery_attempts.channel
                         WHERE delivery_attempts.finished_at < now() - $1::bigint * interval '1 s'
-                          AND settled AND deliveries.state || '' <> 'OUTCOME_UNKNOWN'
+                          AND settled AND deliveries.state <> 'OUTCOME_UNKNOWN'
                         ORDER BY delivery_attempts.finished_at
                         LIMIT $2::bigint
                         FOR UPDATE OF delivery_attempts SKIP LOCKED))

@@ -2,7 +2,6 @@
 -- or is OUTCOME_UNKNOWN and the change says what became of it. A change that keeps the claim needs the claim.
 -- Counts what is settled. A distribution of which all is settled is completed if its record is given; else a report is
 -- due. Attempts that have ended are written; so are the ends of a preparation and of a look-up, as steps.
--- (state || '' keeps the planner from the index of the unknown, all of which it would read for each change.)
 -- Effect: write
 -- each change: $1 event_ids  $2 channels  $3 attempts  $4 states  $5 settled  $6 whether the claim stays  $7 remote_ids
 -- $8 step_ids  $9 post_urls  $10 reasons  $11 messages  $12 failures  $13 in how many ms it is due; NULL: never
@@ -23,7 +22,7 @@ WITH change AS (
            finished_at AS before_finished
     FROM change
     JOIN deliveries ON event_id = to_event AND channel = to_channel
-    WHERE state || '' IN ('PREPARING', 'RECONCILING')
+    WHERE state IN ('PREPARING', 'RECONCILING')
 ), first AS (
     UPDATE deliveries
     SET state = to_state, settled = to_settled, remote_id = to_remote_id, step_id = to_step_id, post_url = to_post_url,
@@ -41,7 +40,7 @@ WITH change AS (
         finished_at = ended_at, updated_at = now()
     FROM change
     WHERE event_id = to_event AND channel = to_channel AND attempts = to_attempt AND settled
-      AND state || '' = 'OUTCOME_UNKNOWN' AND to_settled AND to_state <> 'OUTCOME_UNKNOWN'
+      AND state = 'OUTCOME_UNKNOWN' AND to_settled AND to_state <> 'OUTCOME_UNKNOWN'
     RETURNING event_id AS late_event, channel AS late_channel
 ), changed AS (
     SELECT first_event AS changed_event, first_channel AS changed_channel, first_settled AS counts_settled,

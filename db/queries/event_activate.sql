@@ -27,7 +27,8 @@ WITH changed AS (
     FROM changed
     WHERE $17::text IS NOT NULL
     ON CONFLICT ON CONSTRAINT idempotency_key
-    DO UPDATE SET reply = EXCLUDED.reply, answered = true, created_at = now()
+    DO UPDATE SET reply = EXCLUDED.reply, answered = true,
+                  created_at = CASE WHEN idempotency.created_at < now() - interval '10 s' THEN now() ELSE idempotency.created_at END
     WHERE NOT idempotency.answered AND idempotency.request_hash = EXCLUDED.request_hash
     RETURNING 1
 )

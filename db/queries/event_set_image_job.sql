@@ -1,4 +1,5 @@
--- Stores the id of the last job and the reply for a repeat of the call; counts the changed drafts.
+-- Stores the id of the last job and the reply for a repeat of the call, in a draft; returns the event's state before, NULL: it is
+-- not there.
 -- Effect: write
 -- $1 id  $2 user_id  $3 job_id  idempotency, $6 NULL: none: $4 method  $5 caller  $6 key  $7 request_hash  $8 reply
 WITH changed AS (
@@ -12,6 +13,8 @@ WITH changed AS (
     FROM changed
     WHERE $6::text IS NOT NULL
     ON CONFLICT ON CONSTRAINT idempotency_key
-    DO UPDATE SET request_hash = EXCLUDED.request_hash, reply = EXCLUDED.reply, answered = true, created_at = now()
+    DO UPDATE SET request_hash = EXCLUDED.request_hash, reply = EXCLUDED.reply, answered = true,
+                  created_at = CASE WHEN idempotency.created_at < now() - interval '10 s' THEN now() ELSE idempotency.created_at END
 )
-SELECT count(*) AS changed FROM changed
+SELECT EXISTS (SELECT FROM changed) AS changed,
+       (SELECT status FROM event_drafts WHERE id = $1::uuid AND user_id = $2::text) AS status

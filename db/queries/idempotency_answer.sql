@@ -4,4 +4,5 @@
 INSERT INTO idempotency (method, caller, key, request_hash, reply)
 VALUES ($1::text, $2::text, $3::text, $4::bytea, $5::bytea)
 ON CONFLICT ON CONSTRAINT idempotency_key
-DO UPDATE SET request_hash = EXCLUDED.request_hash, reply = EXCLUDED.reply, answered = true, created_at = now()
+DO UPDATE SET request_hash = EXCLUDED.request_hash, reply = EXCLUDED.reply, answered = true,
+              created_at = CASE WHEN idempotency.created_at < now() - interval '10 s' THEN now() ELSE idempotency.created_at END

@@ -61,7 +61,8 @@ static bool put_plans(struct db_batch *batch, const struct delivery_plan *plans,
 
 TASK_FN enum herald_code delivery_store_open(struct db *db, const struct distribution_row *row,
                                              const struct delivery_plan *plans, size_t count, const char *holder,
-                                             bool *ret_made, struct herald_error *reterr) {
+                                             const struct riding_signature *signature, bool *ret_made, bool *ret_signed,
+                                             struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
     add_for_event(&batch, DB_QUERY_DISTRIBUTION_OPEN, row->event_id);
@@ -76,10 +77,27 @@ TASK_FN enum herald_code delivery_store_open(struct db *db, const struct distrib
     }
     db_put_text(&batch, holder);
     db_put_time(&batch, row->created_at_us);
+    if (signature) {
+        db_put_bytes(&batch, signature->id, signature->id_bytes);
+        db_put_time(&batch, signature->memory_before_us);
+    } else {
+        db_put_null(&batch);
+        db_put_null(&batch);
+    }
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct db_row opened = db_row_of(&reply, 0, 0, NULL);
+    bool is_made = db_get_int(&opened, DB_DISTRIBUTION_OPEN__MADE) != 0;
+    bool is_signed = db_get_int(&opened, DB_DISTRIBUTION_OPEN__SIGNED) != 0;
+    code = db_row_end(&opened, reterr);
     if (code == HERALD_OK) {
-        *ret_made = db_changed_count(&reply, 0) > 0;
+        *ret_made = is_made;
+    }
+    if (code == HERALD_OK && ret_signed) {
+        *ret_signed = is_signed;
     }
     return code;
 }

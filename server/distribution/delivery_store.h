@@ -7,6 +7,7 @@
  */
 
 #include "server/durable/outbox_store.h"
+#include "server/durable/signatures.h"
 #include "server/store/postgres/db.h"
 
 struct delivery_row {
@@ -44,15 +45,18 @@ struct delivery_plan {
 /**
  * Makes an event's distribution with its deliveries, in one statement. What is claimed is claimed by @holder.
  *
- * @row       id, event_id, owner, content, scheduled_at_us, time_zone, expires_at_us; created_at_us, when what is claimed
- *            begins: 0 for the database's time
- * @plans     one for each channel, @count of them
- * @ret_made  false: the event has a distribution, and nothing was written
- * Returns:   HERALD_OK | as db_run()
+ * @row         id, event_id, owner, content, scheduled_at_us, time_zone, expires_at_us; created_at_us, when what is claimed
+ *              begins: 0 for the database's time
+ * @plans       one for each channel, @count of them
+ * @signature   taken with it; NULL: none
+ * @ret_made    false: the event has a distribution, or the signature was not taken, and nothing was made
+ * @ret_signed  false: the signature was not taken: it is not new, or the memory of signatures is too young. NULL without one
+ * Returns:     HERALD_OK | as db_run()
  */
 TASK_FN enum herald_code delivery_store_open(struct db *db, const struct distribution_row *row,
                                              const struct delivery_plan *plans, size_t count, const char *holder,
-                                             bool *ret_made, struct herald_error *reterr);
+                                             const struct riding_signature *signature, bool *ret_made, bool *ret_signed,
+                                             struct herald_error *reterr);
 #define DISTRIBUTION_NOT_FOUND_TEXT "the event was never distributed"
 /**
  * Reads an event's distribution and its deliveries, in the order of its channels.

@@ -14,6 +14,7 @@
 #include "server/distribution/preview.h"
 #include "server/distribution/results.h"
 #include "server/distribution/round.h"
+#include "server/rpc/rpc_call.h"
 #include "server/runtime/proto_arena.h"
 
 #include <string.h>
@@ -256,6 +257,32 @@ static void drive_round(struct opening *opening, const struct channel_set *set, 
     round_check_done(round); /* all may wait for later */
 }
 
+/*
+ * Stores the opening, and takes the call's signature with it: nothing else in this call has an effect. A signature that is
+ * not new, or older than what the database remembers, ends the call; then nothing was made.
+ */
+TASK_FN static enum herald_code store_opening(const struct opening *opening, size_t count, bool *ret_made,
+                                              struct herald_error *reterr) {
+    const struct engine *engine = &opening->service->engine;
+    const struct rpc_signature *signature = rpc_call_signature_left();
+    struct riding_signature riding = {0};
+    bool had_effect = call_current()->has_effect, is_signed = true;
+    if (signature) {
+        riding = signatures_ride(signature, instance_now_us(engine->instance));
+    }
+    enum herald_code code =
+        delivery_store_open(engine->db, &opening->row, opening->plans, count, instance_id(engine->instance),
+                            signature ? &riding : NULL, ret_made, &is_signed, reterr);
+    if (code != HERALD_OK || is_signed) {
+        return code;
+    }
+    call_current()->has_effect = had_effect;
+    code = signatures_take(engine->db, signature, reterr);
+    return code == HERALD_OK ? delivery_store_open(engine->db, &opening->row, opening->plans, count,
+                                                   instance_id(engine->instance), NULL, ret_made, NULL, reterr)
+                             : code;
+}
+
 /* Makes the distribution, unless there is one. @ret_round  NULL: there is one */
 TASK_FN static enum herald_code open_distribution(struct opening *opening, const struct channel_set *set,
                                                   struct round **ret_round, struct herald_error *reterr) {
@@ -278,8 +305,7 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
         plan_delivery(opening, set->rows[i], i);
     }
     opening->row.created_at_us = instance_now_us(engine->instance);
-    code = delivery_store_open(engine->db, &opening->row, opening->plans, set->count, instance_id(engine->instance),
-                               &made, reterr);
+    code = store_opening(opening, set->count, &made, reterr);
     if (code == HERALD_OK && made) {
         code = failpoint_hit(FAILPOINT_DISTRIBUTION_CLAIMED, reterr);
     }

@@ -160,6 +160,7 @@ struct once_call {
     struct db *db;
     const struct herald_method_schema *method;
     const struct once_read *read; /* NULL: none */
+    bool at_once;                 /* the body's transaction finds the key */
     once_body_fn *body;
     void *self;
     const ProtobufCMessage *request;
@@ -168,23 +169,27 @@ struct once_call {
 };
 
 /*
- * Looks for the key and makes the body's own read, in one transaction.
+ * Looks for the key and makes the body's own read, in one transaction. A read that claims the key conflicts where it is answered,
+ * or another request's.
  *
- * @ret_go  the body is to run; otherwise the call is answered or refused
+ * @ret_go  the body is to run; otherwise the call is answered or refused, or the key conflicts
  */
 TASK_FN static enum herald_code look_first(struct once_call *call, bool *ret_go, struct herald_error *error) {
     struct once *once = &call->once;
+    const bool claims = call->read && call->read->claims, finds = once->keyed && !claims;
     struct db_batch batch;
     db_batch_init(&batch);
-    if (once->keyed) {
+    if (finds) {
         idempotency_store_add_find(&batch, &once->row);
     }
     if (call->read) {
-        call->read->add(&batch, call->request);
+        call->read->add(&batch, call->request, once_claim_row(once));
     }
     DB_REPLY struct db_reply reply = {0};
+    bool had_effect = call_current()->has_effect;
     enum herald_code code = db_run(call->db, &batch, &reply, error);
-    if (code == HERALD_OK && once->keyed) {
+    call_current()->has_effect = had_effect; /* a claim alone is no effect: only this request may go on with it */
+    if (code == HERALD_OK && finds) {
         struct idempotency_row stored;
         code = idempotency_store_read_find(&reply, 0, &once->row, &stored, error);
         if (code == HERALD_OK) {
@@ -198,17 +203,17 @@ TASK_FN static enum herald_code look_first(struct once_call *call, bool *ret_go,
         return code;
     }
     *ret_go = true;
-    return call->read ? call->read->take(&reply, once->keyed ? 1 : 0, &once->read, error) : HERALD_OK;
+    return call->read ? call->read->take(&reply, finds ? 1 : 0, &once->read, error) : HERALD_OK;
 }
 
 TASK_FN static enum herald_code run_once_call(struct once_call *call, struct herald_error *error) {
     struct once *once = &call->once;
-    bool go = !once->keyed && !call->read;
+    bool go = call->at_once || (!once->keyed && !call->read);
     enum herald_code code = go ? HERALD_OK : look_first(call, &go, error);
     if (go && code == HERALD_OK) {
         code = call->body(call->self, call->request, call->response, once, error);
     }
-    if (!go || !once->keyed) {
+    if (!once->keyed || (!go && !is_overtaken(code, error))) {
         return code;
     }
     if (code == HERALD_OK && !once->stored && !once->open) {
@@ -219,6 +224,21 @@ TASK_FN static enum herald_code run_once_call(struct once_call *call, struct her
         code = answer_by_stored_reply(call->db, once, call->method, call->response, error);
     } else if (may_be_overtaken(code)) {
         code = look_again(call->db, call->method, once, call->response, code, error);
+    }
+    return code;
+}
+
+/* @call  all but its once is filled */
+TASK_FN static enum herald_code begin_once_call(struct once_call *call, struct herald_error *reterr) {
+    enum herald_code code = prepare(call->method, call->request, &call->once, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct herald_error error;
+    clear_error(&error);
+    code = run_once_call(call, &error);
+    if (code != HERALD_OK) {
+        herald_error_copy(reterr, &error);
     }
     return code;
 }
@@ -236,17 +256,22 @@ TASK_FN enum herald_code once_run_reading(struct db *db, const struct herald_met
         .request = request,
         .response = response,
     };
-    enum herald_code code = prepare(method, request, &call.once, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    struct herald_error error;
-    clear_error(&error);
-    code = run_once_call(&call, &error);
-    if (code != HERALD_OK) {
-        herald_error_copy(reterr, &error);
-    }
-    return code;
+    return begin_once_call(&call, reterr);
+}
+
+TASK_FN enum herald_code once_run_at_once(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
+                                          void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
+                                          struct herald_error *reterr) {
+    struct once_call call = {
+        .db = db,
+        .method = method,
+        .at_once = true,
+        .body = body,
+        .self = self,
+        .request = request,
+        .response = response,
+    };
+    return begin_once_call(&call, reterr);
 }
 
 TASK_FN enum herald_code once_run(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
@@ -272,8 +297,9 @@ enum herald_code once_take_clock(const struct db_reply *reply, unsigned index, i
     return code;
 }
 
-static void add_clock(struct db_batch *batch, const ProtobufCMessage *request) {
+static void add_clock(struct db_batch *batch, const ProtobufCMessage *request, const struct idempotency_row *claim) {
     (void)request;
+    (void)claim;
     once_add_clock(batch);
 }
 

@@ -37,12 +37,15 @@ struct once {
 
 /** A body's own first read, made in the transaction that looks for the key. */
 struct once_read {
-    /** Adds one statement. */
-    void (*add)(struct db_batch *batch, const ProtobufCMessage *request);
+    /** Adds one statement. @claim  of the key; NULL: there is none */
+    void (*add)(struct db_batch *batch, const ProtobufCMessage *request, const struct idempotency_row *claim);
     /** Takes the result of statement number @index to once->read, in the arena. Returns: HERALD_OK | any code, with which
      *  the call ends; the body is not run then */
     enum herald_code (*take)(const struct db_reply *reply, unsigned index, void **ret_read,
                              struct herald_error *reterr);
+    /** The statement also claims the key, where the checks will pass that the body makes of what it has read. A repeat
+     *  conflicts then, and is answered with the stored reply. */
+    bool claims;
 };
 
 /** A read of the database's clock, for bodies that put a time into a row and into their reply: once_now_us(). */
@@ -76,6 +79,14 @@ TASK_FN enum herald_code once_run(struct db *db, const struct herald_method_sche
 TASK_FN enum herald_code once_run_reading(struct db *db, const struct herald_method_schema *method,
                                           const struct once_read *read, once_body_fn *body, void *self,
                                           const ProtobufCMessage *request, ProtobufCMessage *response,
+                                          struct herald_error *reterr);
+
+/**
+ * once_run() for a body whose only effect is one transaction that inserts the row of once_reply(): job_insert.sql. It runs without
+ * a look for the key: a repeat conflicts in that transaction, which is rolled back. Returns: as once_run()
+ */
+TASK_FN enum herald_code once_run_at_once(struct db *db, const struct herald_method_schema *method, once_body_fn *body,
+                                          void *self, const ProtobufCMessage *request, ProtobufCMessage *response,
                                           struct herald_error *reterr);
 
 /**

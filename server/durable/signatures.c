@@ -7,6 +7,9 @@
 
 _Static_assert(SIGNATURES_KEEP_S * 1000 >= 4 * AUTH_SKEW_MS, "two servers' windows, and as much for their clocks");
 
+/* How far the database's clock may be from what this process takes for it. */
+#define CLOCK_MARGIN_MS 2000
+
 /* What the table says of a signature. */
 struct taken {
     bool is_new;
@@ -51,6 +54,15 @@ static enum herald_code check_memory(const struct rpc_signature *signature, int6
         reterr->retry_after_ms = missing_ms < AUTH_AGAIN_MOST_MS ? (uint32_t)missing_ms : AUTH_AGAIN_MOST_MS;
     }
     return HERALD_UNAVAILABLE;
+}
+
+struct riding_signature signatures_ride(const struct rpc_signature *signature, int64_t now_us) {
+    int64_t age_ms = clock_wall_us() / 1000 - signature->time_ms;
+    return (struct riding_signature){
+        .id = signature->id,
+        .id_bytes = sizeof(signature->id),
+        .memory_before_us = now_us - (age_ms + AUTH_LEAD_MS + CLOCK_MARGIN_MS) * 1000,
+    };
 }
 
 TASK_FN enum herald_code signatures_take(struct db *db, const struct rpc_signature *signature,

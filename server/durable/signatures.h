@@ -11,6 +11,20 @@
 /** How long a signature is kept. Two servers take it for 60 s together, plus the difference of their clocks. */
 #define SIGNATURES_KEEP_S 120u
 
+/** A signature that a statement takes with what it does: distribution_open.sql. */
+struct riding_signature {
+    const uint8_t *id;
+    size_t id_bytes;
+    int64_t memory_before_us; /* the memory must have begun until then, on the database's clock */
+};
+/**
+ * Prepares to take a signature with another statement, in the transaction of a first effect. Where that cannot be,
+ * signatures_take() says why.
+ *
+ * @now_us  on the database's clock, as this process knows it: instance_now_us()
+ */
+struct riding_signature signatures_ride(const struct rpc_signature *signature, int64_t now_us);
+
 /**
  * Takes a signature in a transaction of its own, which is no effect of the call (call_note_effect()).
  *

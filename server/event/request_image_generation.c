@@ -1,4 +1,7 @@
-/* RequestImageGeneration: flow B, steps 1 to 3. The content worker makes the pictures (step 4). */
+/*
+ * RequestImageGeneration: flow B, steps 1 to 3. The content worker makes the pictures (step 4). The key is claimed by the read of
+ * the event, so a repeat of the call under the same key gets the same job.
+ */
 #include "herald/job/v1/job.task.h"
 #include "server/durable/once.h"
 #include "server/event/event_service.h"
@@ -34,18 +37,16 @@ static void fill_request(Herald__Job__V1__CreateImageJobRequest *request, Herald
     request->store_info = store;
 }
 
-/* Step 2. The key is claimed first, so a repeat of the call under the same key gets the same job. */
+/* Step 2. */
 TASK_FN static enum herald_code create_job(struct event_service *service, const struct event_draft *draft,
-                                           struct once *once, const Herald__Job__V1__CreateImageJobResponse **ret_job,
+                                           const struct once *once,
+                                           const Herald__Job__V1__CreateImageJobResponse **ret_job,
                                            struct herald_error *reterr) {
     Herald__Job__V1__StoreInfo store;
     Herald__Job__V1__CreateImageJobRequest request;
     fill_request(&request, &store, draft);
     struct remote_options options = {0};
-    enum herald_code code = once_claim(service->db, once, reterr);
-    if (code == HERALD_OK) {
-        code = once_downstream_key(once, &options.idempotency_key, reterr);
-    }
+    enum herald_code code = once_downstream_key(once, &options.idempotency_key, reterr);
     if (code != HERALD_OK) {
         return code;
     }
@@ -56,21 +57,16 @@ TASK_FN static enum herald_code request_event_images(void *self, const ProtobufC
                                                      ProtobufCMessage *reply, struct once *once,
                                                      struct herald_error *reterr) {
     struct event_service *service = self;
-    const Herald__Event__V1__RequestImageGenerationRequest *request =
-        (const Herald__Event__V1__RequestImageGenerationRequest *)message;
+    (void)message; /* the read has used it */
     Herald__Event__V1__RequestImageGenerationResponse *response =
         (Herald__Event__V1__RequestImageGenerationResponse *)reply;
-    struct event_draft draft;
-    enum herald_code code = event_store_load(service->db, request->event_draft_id, request->user_id, &draft, reterr);
-    if (code != HERALD_OK) {
-        return code;
-    }
-    code = check_ready(&draft, reterr);
+    const struct event_draft *draft = once->read;
+    enum herald_code code = check_ready(draft, reterr);
     if (code != HERALD_OK) {
         return code;
     }
     const Herald__Job__V1__CreateImageJobResponse *job = NULL;
-    code = create_job(service, &draft, once, &job, reterr);
+    code = create_job(service, draft, once, &job, reterr);
     if (code != HERALD_OK) {
         return code;
     }
@@ -78,15 +74,33 @@ TASK_FN static enum herald_code request_event_images(void *self, const ProtobufC
     response->status = job->status;
     const struct idempotency_row *row = NULL;
     code = once_reply(once, reply, &row, reterr);
-    return code == HERALD_OK ? event_store_set_image_job(service->db, draft.id, draft.user_id, job->job_id, row, reterr)
-                             : code;
+    return code == HERALD_OK
+               ? event_store_set_image_job(service->db, draft->id, draft->user_id, job->job_id, row, reterr)
+               : code;
 }
+
+/* Step 1. What it claims the key for, check_ready() lets pass. */
+static void add_draft_read(struct db_batch *batch, const ProtobufCMessage *message,
+                           const struct idempotency_row *claim) {
+    const Herald__Event__V1__RequestImageGenerationRequest *request =
+        (const Herald__Event__V1__RequestImageGenerationRequest *)message;
+    event_store_add_load_claiming(batch, request->event_draft_id, request->user_id, claim);
+}
+
+static enum herald_code take_draft_read(const struct db_reply *reply, unsigned index, void **ret_read,
+                                        struct herald_error *reterr) {
+    struct event_draft *draft = arena_alloc(call_arena(), sizeof(*draft));
+    *ret_read = draft;
+    return draft ? event_store_read_load(reply, index, draft, reterr) : arena_full(reterr, "the event");
+}
+
+static const struct once_read draft_read = {.add = add_draft_read, .take = take_draft_read, .claims = true};
 
 TASK_FN enum herald_code event_request_image_generation(void *self,
                                                         const Herald__Event__V1__RequestImageGenerationRequest *request,
                                                         Herald__Event__V1__RequestImageGenerationResponse *response,
                                                         struct herald_error *reterr) {
     struct event_service *service = self;
-    return once_run(service->db, herald_event_v1_event_service_request_image_generation_method, request_event_images,
-                    self, &request->base, &response->base, reterr);
+    return once_run_reading(service->db, herald_event_v1_event_service_request_image_generation_method, &draft_read,
+                            request_event_images, self, &request->base, &response->base, reterr);
 }

@@ -1,4 +1,7 @@
-/* CreateImageJob: flow B, step 2. First the row and its outbox row, then Redis, then Kafka. */
+/*
+ * CreateImageJob: flow B, step 2. First the row with its outbox row and the reply, in one statement, then Redis, then Kafka. That
+ * statement also finds a repeat.
+ */
 #include "herald/job/v1/image_job.pb-c.h"
 #include "herald/job/v1/image_job.schema.h"
 #include "server/durable/once.h"
@@ -11,7 +14,7 @@
 #include "server/runtime/proto_arena.h"
 #include "server/store/kafka/kafka_settings.h"
 
-static struct job_row new_job(const Herald__Job__V1__CreateImageJobRequest *request, const char *id, int64_t now_us) {
+static struct job_row new_job(const Herald__Job__V1__CreateImageJobRequest *request, const char *id) {
     return (struct job_row){
         .id = id,
         .event_draft_id = request->event_draft_id,
@@ -20,8 +23,6 @@ static struct job_row new_job(const Herald__Job__V1__CreateImageJobRequest *requ
         .failure = "",
         .warnings = "",
         .version = 1,
-        .created_at_us = now_us,
-        .updated_at_us = now_us,
     };
 }
 
@@ -45,7 +46,6 @@ static enum herald_code build_image_job(const struct job_service *service, const
         .key = job->id,
         .source = JOB_RECORD_SOURCE,
         .encoding = kafka_settings(service->settings)->kafka_encoding,
-        .time_us = job->created_at_us,
         .delay_ms = kafka_settings(service->settings)->kafka_delivery_timeout_ms + 1000,
     };
     return record.id ? outbox_record_build(&record, &herald_job_v1_image_job_schema, &message.base, ret_row, reterr)
@@ -81,7 +81,7 @@ TASK_FN static enum herald_code create_pending_job(void *self, const ProtobufCMe
     if (!response->job_id) {
         return arena_full(reterr, "the job");
     }
-    struct job_row job = new_job(request, response->job_id, once_now_us(once));
+    struct job_row job = new_job(request, response->job_id);
     struct outbox_row image_job;
     enum herald_code code = build_image_job(service, &job, request, &image_job, reterr);
     if (code != HERALD_OK) {
@@ -91,9 +91,10 @@ TASK_FN static enum herald_code create_pending_job(void *self, const ProtobufCMe
     code = once_reply(once, reply, &row, reterr);
     if (code == HERALD_OK) {
         const uint64_t resend_ms = jobs_settings(service->settings)->jobs_resend_after_s * UINT64_C(1000);
-        code = job_store_create(service->db, &job, &image_job, row, resend_ms, reterr);
+        code = job_store_create(service->db, &job, &image_job, row, resend_ms, &job.created_at_us, reterr);
     }
     if (code == HERALD_OK) {
+        job.updated_at_us = image_job.ce_time_us = job.created_at_us;
         code = failpoint_hit(FAILPOINT_JOB_AFTER_CREATE, reterr);
     }
     return code == HERALD_OK ? hand_job_over(service, &job, &image_job, reterr) : code;
@@ -103,6 +104,6 @@ TASK_FN enum herald_code job_create_image_job(void *self, const Herald__Job__V1_
                                               Herald__Job__V1__CreateImageJobResponse *response,
                                               struct herald_error *reterr) {
     struct job_service *service = self;
-    return once_run_reading(service->db, herald_job_v1_job_service_create_image_job_method, &once_clock,
-                            create_pending_job, self, &request->base, &response->base, reterr);
+    return once_run_at_once(service->db, herald_job_v1_job_service_create_image_job_method, create_pending_job, self,
+                            &request->base, &response->base, reterr);
 }

@@ -58,7 +58,7 @@ static enum herald_code read_loaded(const struct db_reply *reply, unsigned index
 
 TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *job, const struct outbox_row *image_job,
                                           const struct idempotency_row *once, uint64_t resend_ms,
-                                          struct herald_error *reterr) {
+                                          int64_t *ret_created_at_us, struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
     db_add(&batch, DB_QUERY_JOB_INSERT);
@@ -66,19 +66,21 @@ TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *j
     db_put_text(&batch, job->event_draft_id);
     db_put_text(&batch, job->user_id);
     db_put_time(&batch, job->created_at_us);
-    db_put_time(&batch, job->updated_at_us ? job->updated_at_us : job->created_at_us);
-    db_put_text(&batch, image_job->id);
-    db_put_text(&batch, image_job->content_type);
-    db_put_bytes(&batch, image_job->value, image_job->value_bytes);
     db_put_bigint(&batch, (int64_t)resend_ms);
-    db_add(&batch, DB_QUERY_OUTBOX_INSERT);
     outbox_store_put(&batch, image_job);
-    if (once) {
-        db_add(&batch, DB_QUERY_IDEMPOTENCY_INSERT);
-        idempotency_store_put(&batch, once);
-    }
+    idempotency_store_put(&batch, once);
     DB_REPLY struct db_reply reply = {0};
-    return db_run(db, &batch, &reply, reterr);
+    enum herald_code code = db_run(db, &batch, &reply, reterr);
+    if (code != HERALD_OK || !ret_created_at_us) {
+        return code;
+    }
+    struct db_row row = db_row_of(&reply, 0, 0, NULL);
+    int64_t created_at_us = db_get_time(&row, DB_JOB_INSERT__CREATED_AT);
+    code = db_row_end(&row, reterr);
+    if (code == HERALD_OK) {
+        *ret_created_at_us = created_at_us;
+    }
+    return code;
 }
 
 TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct job_row *ret_job,

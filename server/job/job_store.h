@@ -41,12 +41,15 @@ struct job_attempt {
  * Inserts a PENDING job with version 1, its outbox row and, if @once is not NULL, the idempotency row, in one
  * transaction. The job keeps a copy of the record until it is COMPLETED.
  *
- * @resend_ms  time without a report after which the record is taken for lost
+ * @job         created_at_us 0: the database's time
+ * @image_job   ce_time_us 0: likewise, which is then the same
+ * @resend_ms   time without a report after which the record is taken for lost
+ * @ret_created_at_us  of the job; NULL is allowed
  * Returns: HERALD_OK | HERALD_ALREADY_EXISTS (IDEMPOTENCY_KEY_EXISTS): nothing was written | as db_run()
  */
 TASK_FN enum herald_code job_store_create(struct db *db, const struct job_row *job, const struct outbox_row *image_job,
                                           const struct idempotency_row *once, uint64_t resend_ms,
-                                          struct herald_error *reterr);
+                                          int64_t *ret_created_at_us, struct herald_error *reterr);
 /** Reads a job with its pictures. Returns: HERALD_OK | HERALD_NOT_FOUND (JOB_NOT_FOUND) | as db_run() */
 TASK_FN enum herald_code job_store_load(struct db *db, const char *id, struct job_row *ret_job,
                                         struct herald_error *reterr);

@@ -80,8 +80,9 @@ static enum herald_code open_process(struct service_run *run, struct herald_erro
     const struct service_app *app = run->app;
     enum herald_code code =
         backends_serve(run->server, app->binding, app->handlers, service_of_loop, run, app->redis != NULL, reterr);
-    rpc_server_take_signatures(run->server,
-                               &(struct rpc_signature_taker){.take_signature = take_signature, .self = run});
+    rpc_server_take_signatures(
+        run->server,
+        &(struct rpc_signature_taker){.own_method = app->signed_method, .take_signature = take_signature, .self = run});
     if (code == HERALD_OK && app->open) {
         code = app->open(&run->process, reterr);
     }

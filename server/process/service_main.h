@@ -37,6 +37,7 @@ struct service_app {
     const char *(*topic)(const struct settings *settings); /* for its records */
     const struct redis_needs *redis;                       /* what it needs of Redis; NULL: nothing */
     bool with_replies;                                     /* it has ONCE methods: their replies are pruned */
+    const char *signed_method; /* full name of the method that takes its signature itself (signature.h); NULL: none */
     /** Its rows that have a life, and how long that is. May be NULL. */
     struct row_life (*rows)(const struct settings *settings);
     size_t state_bytes, service_bytes;

@@ -107,6 +107,7 @@ static const struct service_app app = {
     .binding = &herald_distribution_v1_distribution_service_binding,
     .handlers = &handlers,
     .owner = "distribution",
+    .signed_method = "herald.distribution.v1.DistributionService/Distribute",
     .topic = distribution_topic,
     .rows = distribution_rows,
     .state_bytes = sizeof(struct engine_process),

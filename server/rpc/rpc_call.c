@@ -36,6 +36,11 @@ struct rpc_call *rpc_call_current(void) {
     return inline_call ? inline_call : context ? context->owner : NULL;
 }
 
+const struct rpc_signature *rpc_call_signature_left(void) {
+    const struct rpc_call *call = rpc_call_current();
+    return call && call->signature_left ? &call->signature : NULL;
+}
+
 struct arena *rpc_call_arena(void) {
     return inline_call ? &inline_call->context.arena : call_arena();
 }
@@ -64,6 +69,7 @@ void rpc_call_init(struct rpc_call *call, struct arrival *arrival) {
     call->request = call->response = NULL;
     call->caller_class = CALLER_CLASS_NONE;
     call->signature.time_ms = 0;
+    call->signature_left = false;
     call->text = NULL;
     call->probe = arrival->probe;
     call->want_timings = call->succeeded = false;

@@ -30,6 +30,7 @@ struct rpc_call {
     ProtobufCMessage *response;     /* in the arena */
     enum caller_class caller_class; /* of context.caller, as the credential proves */
     struct rpc_signature signature; /* of the credential */
+    bool signature_left;            /* its handler is to take it */
     char *text;                     /* a probe's answer that needs no handler; malloc'd */
     bool probe;                     /* answered in JSON */
     char parent_span[17];           /* the client's span in hex, from traceparent; empty: none */
@@ -48,6 +49,11 @@ struct rpc_call {
 struct rpc_call *rpc_call_current(void);
 /** Arena of the call whose handler runs. Works on threads of nng too, where call_arena() does not. */
 struct arena *rpc_call_arena(void);
+/**
+ * The signature that the handler takes together with its first effect (rpc_signature_taker.own_method). A handler that ends
+ * without an effect need not. NULL: none is left to take; outside an RPC too.
+ */
+const struct rpc_signature *rpc_call_signature_left(void);
 /**
  * Adds a copy of a metadata pair to the reply, whether it succeeds or fails. The replies of probes carry none.
  *

@@ -14,6 +14,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 /* Failpoints do not apply to herald.rpc.v1, which operators use to turn a failpoint off and to check health. */
@@ -113,9 +114,13 @@ static bool could_be_replayed(const struct rpc_call *call) {
 
 TASK_FN static enum herald_code take_call_signature(struct rpc_call *call) {
     const struct rpc_signature_taker *taker = &call->parts->signatures;
-    return taker->take_signature && could_be_replayed(call)
-               ? taker->take_signature(taker->self, loop_index(call->loop->loop), &call->signature, &call->error)
-               : HERALD_OK;
+    if (!taker->take_signature || !could_be_replayed(call)) {
+        return HERALD_OK;
+    }
+    call->signature_left = taker->own_method && strcmp(taker->own_method, call->context.method) == 0;
+    return call->signature_left
+               ? HERALD_OK
+               : taker->take_signature(taker->self, loop_index(call->loop->loop), &call->signature, &call->error);
 }
 
 static void serve_task(void *arg) {

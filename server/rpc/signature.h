@@ -19,6 +19,9 @@ struct rpc_signature {
 
 /** Takes each signature once. */
 struct rpc_signature_taker {
+    /** Full name of the method whose handler takes the signature itself, with its first effect: rpc_call_signature_left().
+     *  NULL: none. */
+    const char *own_method;
     /**
      * Called for a signed call that changes something and whose repeat no idempotency key holds back, before its handler.
      * May be NULL: this process alone remembers its signatures.

@@ -163,7 +163,10 @@ static void open_rows(struct sim_distribution *distribution, const struct distri
 
 TASK_FN enum herald_code delivery_store_open(struct db *db, const struct distribution_row *row,
                                              const struct delivery_plan *plans, size_t count, const char *holder,
-                                             bool *ret_made, struct herald_error *reterr) {
+                                             const struct riding_signature *signature, bool *ret_made, bool *ret_signed,
+                                             struct herald_error *reterr) {
+    (void)signature; /* calls are not signed here */
+    (void)ret_signed;
     enum sim_fate fate = sim_reach(db);
     bool made = false;
     if (fate != SIM_REFUSED && !sim_distribution_of(row->event_id) &&

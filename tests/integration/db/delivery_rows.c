@@ -38,7 +38,7 @@ TASK_FN const char *make_distribution(struct db_env *env, const struct delivery_
     const char *event_id = new_id();
     struct distribution_row row = new_distribution(event_id);
     bool made = false;
-    assert_ok(env, delivery_store_open(env->db, &row, plans, count, holder, &made, &env->error));
+    assert_ok(env, delivery_store_open(env->db, &row, plans, count, holder, NULL, &made, NULL, &env->error));
     assert_true(made);
     return event_id;
 }

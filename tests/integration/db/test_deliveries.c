@@ -12,7 +12,7 @@ DB_TEST(test_open_stores_what_was_planned) {
     row.scheduled_at_us = 1800000000123456;
     row.time_zone = "Asia/Seoul";
     bool made = false;
-    assert_ok(env, delivery_store_open(env->db, &row, plans, 2, holder, &made, &env->error));
+    assert_ok(env, delivery_store_open(env->db, &row, plans, 2, holder, NULL, &made, NULL, &env->error));
     assert_true(made);
     struct delivery_row *deliveries = NULL;
     size_t count = 0;
@@ -60,10 +60,49 @@ DB_TEST(test_open_again_changes_nothing) {
     const char *event_id = make_distribution(env, &first, 1, new_id());
     struct distribution_row row = new_distribution(event_id);
     bool made = true;
-    assert_ok(env, delivery_store_open(env->db, &row, &other, 1, new_id(), &made, &env->error));
+    assert_ok(env, delivery_store_open(env->db, &row, &other, 1, new_id(), NULL, &made, NULL, &env->error));
     assert_false(made);
     assert_int_equal(sql_number("SELECT count(*) FROM deliveries WHERE event_id = '%s'", event_id), 1);
     assert_string_not_equal(load_distribution(env, event_id).id, row.id);
+}
+
+static struct rpc_signature new_signature(void) {
+    struct rpc_signature signature = {.time_ms = clock_wall_us() / 1000};
+    herald_random_bytes(signature.id, sizeof(signature.id));
+    return signature;
+}
+
+/* Opens a new distribution in the name of a signed call. Returns: whether it was made, which a new signature needs. */
+TASK_FN static bool open_signed(struct db_env *env, const struct rpc_signature *signature) {
+    const struct delivery_plan plan = plan_claimed(TV);
+    const char *event_id = new_id();
+    struct distribution_row row = new_distribution(event_id);
+    const struct riding_signature riding = signatures_ride(signature, clock_wall_us());
+    bool made = false, taken = false;
+    assert_ok(env, delivery_store_open(env->db, &row, &plan, 1, new_id(), &riding, &made, &taken, &env->error));
+    assert_int_equal(made, taken);
+    assert_int_equal(sql_number("SELECT count(*) FROM distributions WHERE event_id = '%s'", event_id), made);
+    assert_int_equal(sql_number("SELECT count(*) FROM deliveries WHERE event_id = '%s'", event_id), made);
+    return made;
+}
+
+DB_TEST(test_open_takes_the_signature_of_its_call) {
+    sql_run("UPDATE signature_memory SET began_at = now() - interval '1 hour'");
+    const struct rpc_signature one = new_signature(), other = new_signature();
+    assert_true(open_signed(env, &one));
+    assert_false(open_signed(env, &one));
+    assert_true(open_signed(env, &other));
+    assert_code(env, signatures_take(env->db, &other, &env->error), HERALD_UNAUTHENTICATED);
+}
+
+DB_TEST(test_open_makes_nothing_with_a_signature_that_may_be_forgotten) {
+    const struct rpc_signature signature = new_signature();
+    sql_run("UPDATE signature_memory SET began_at = now() - interval '1 s'");
+    assert_false(open_signed(env, &signature));
+    sql_run("TRUNCATE signatures, signature_memory");
+    assert_false(open_signed(env, &signature));
+    assert_int_equal(sql_number("SELECT count(*) FROM signatures"), 0);
+    sql_run("INSERT INTO signature_memory (began_at) VALUES (now() - interval '1 hour')");
 }
 
 struct race {
@@ -77,7 +116,7 @@ TASK_FN static void open_in_race(void *arg) {
     const struct delivery_plan plans[] = {plan_claimed(TV), plan_claimed(KAKAO)};
     struct distribution_row row = new_distribution(race->event_id);
     bool made = false;
-    race->failed += delivery_store_open(race->env->db, &row, plans, 2, new_id(), &made, NULL) != HERALD_OK;
+    race->failed += delivery_store_open(race->env->db, &row, plans, 2, new_id(), NULL, &made, NULL, NULL) != HERALD_OK;
     race->made += made;
 }
 
@@ -594,6 +633,18 @@ DB_TEST(test_expire_ends_no_more_than_asked_for) {
     assert_counters_right();
 }
 
+/* Of a change that settles a delivery, or goes on, no index must know, or each change writes all of them. */
+DB_TEST(test_finish_writes_no_column_of_an_index) {
+    (void)env;
+    assert_int_equal(
+        sql_number("SELECT count(*) FROM pg_index JOIN pg_depend ON objid = indexrelid AND refobjid = indrelid "
+                   "JOIN pg_attribute ON attrelid = indrelid AND attnum = refobjsubid "
+                   "WHERE indrelid = 'deliveries'::regclass AND attname IN ('state', 'settled', 'remote_id', "
+                   "'step_id', 'post_url', 'reason', 'message', 'attempts', 'failures', 'holder', 'started_at', "
+                   "'finished_at', 'updated_at')"),
+        0);
+}
+
 #define DELIVERY_TEST(test) cmocka_unit_test_setup(test, clear_deliveries)
 
 int main(void) {
@@ -601,6 +652,8 @@ int main(void) {
         DELIVERY_TEST(test_open_stores_what_was_planned),
         DELIVERY_TEST(test_open_puts_nothing_off_beyond_its_end),
         DELIVERY_TEST(test_open_again_changes_nothing),
+        DELIVERY_TEST(test_open_takes_the_signature_of_its_call),
+        DELIVERY_TEST(test_open_makes_nothing_with_a_signature_that_may_be_forgotten),
         DELIVERY_TEST(test_open_by_many_at_once_makes_one),
         DELIVERY_TEST(test_load_without_distribution_is_not_found),
         DELIVERY_TEST(test_take_claims_what_is_due_the_oldest_first),
@@ -622,6 +675,7 @@ int main(void) {
         DELIVERY_TEST(test_finish_late_answer_settles_an_unknown_outcome),
         DELIVERY_TEST(test_finish_late_answer_after_completion_is_reported),
         DELIVERY_TEST(test_finish_by_many_at_once_counts_right_and_completes_each_once),
+        DELIVERY_TEST(test_finish_writes_no_column_of_an_index),
         DELIVERY_TEST(test_expire_ends_what_waits_and_counts_it),
         DELIVERY_TEST(test_expire_ends_no_more_than_asked_for),
     };

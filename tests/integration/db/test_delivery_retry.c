@@ -27,7 +27,7 @@ TASK_FN static const char *make_refused_and_waiting(struct db_env *env) {
          .message = "no route"},
     };
     bool made = false;
-    assert_ok(env, delivery_store_open(env->db, &row, plans, 2, new_id(), &made, &env->error));
+    assert_ok(env, delivery_store_open(env->db, &row, plans, 2, new_id(), NULL, &made, NULL, &env->error));
     assert_true(made);
     sql_run("UPDATE deliveries SET state = 'REJECTED', settled = true, next_at = NULL, reason = 'CHANNEL_REJECTED', "
             "message = 'it refused', step_id = 'c1' WHERE event_id = '%s' AND channel = 'INSTAGRAM'",

@@ -91,8 +91,8 @@ TASK_FN static struct round *new_round(struct db_env *env, const char *event_id,
         struct distribution_row row = new_distribution(round->event_id);
         row.id = round->distribution_id;
         bool made = false;
-        assert_ok(env,
-                  delivery_store_open(env->db, &row, plans, 6, instance_id(stage.engine.instance), &made, &env->error));
+        assert_ok(env, delivery_store_open(env->db, &row, plans, 6, instance_id(stage.engine.instance), NULL, &made,
+                                           NULL, &env->error));
         assert_true(made);
     }
     return round;

@@ -15,7 +15,7 @@ static struct job_row new_job(void) {
 TASK_FN static struct job_row make_job(struct db_env *env) {
     struct job_row job = new_job();
     struct outbox_row row = outbox_row_for("job", job.id);
-    assert_ok(env, job_store_create(env->db, &job, &row, NULL, RESEND_MS, &env->error));
+    assert_ok(env, job_store_create(env->db, &job, &row, NULL, RESEND_MS, NULL, &env->error));
     return job;
 }
 
@@ -58,8 +58,8 @@ DB_TEST(test_job_create_repeated_key_writes_nothing) {
     struct job_row first = new_job(), second = new_job(), got;
     struct outbox_row first_row = outbox_row_for("job", first.id), second_row = outbox_row_for("job", second.id);
     struct idempotency_row once = idempotency_row_for(first.user_id, "job");
-    assert_ok(env, job_store_create(env->db, &first, &first_row, &once, RESEND_MS, &env->error));
-    assert_code(env, job_store_create(env->db, &second, &second_row, &once, RESEND_MS, &env->error),
+    assert_ok(env, job_store_create(env->db, &first, &first_row, &once, RESEND_MS, NULL, &env->error));
+    assert_code(env, job_store_create(env->db, &second, &second_row, &once, RESEND_MS, NULL, &env->error),
                 HERALD_ALREADY_EXISTS);
     assert_code(env, job_store_load(env->db, second.id, &got, &env->error), HERALD_NOT_FOUND);
     assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE key = '%s'", second.id), 0);

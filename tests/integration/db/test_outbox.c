@@ -19,7 +19,7 @@ TASK_FN static const char *insert(struct db_env *env, const char *owner, const c
     struct outbox_row row = outbox_row_for(owner, key);
     row.delay_ms = delay_ms;
     struct job_row job = {.id = new_id(), .event_draft_id = new_id(), .user_id = "u", .created_at_us = 1};
-    assert_ok(env, job_store_create(env->db, &job, &row, NULL, 60000, &env->error));
+    assert_ok(env, job_store_create(env->db, &job, &row, NULL, 60000, NULL, &env->error));
     return row.id;
 }
 
