@@ -18,6 +18,7 @@ FOLLOWED = ("server/", "client/json/")
 NOT_FOLLOWED = ("server/process/", "server/transport/")
 # Where another server's answer, or a refusal, becomes the handler's own: reasons pass no further.
 FOLDED = {
+    "signatures_take": "the statement that takes a signature beside its first effect has made nothing when this is asked",
     "channel_admit": "distribute.c and look.c make a delivery's result of it",
     "herald_distribution_v1_distribution_service_distribute_task": "publish_finish.c makes one of DISTRIBUTION_… of it",
     "herald_distribution_v1_distribution_service_get_distribution_task": "publish_event.c then answers what is stored, and "
