@@ -55,8 +55,12 @@ static struct closer *closer_new(nng_socket socket) {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&closer->cond, &attributes);
+    int failure = pthread_cond_init(&closer->cond, &attributes);
     pthread_condattr_destroy(&attributes);
+    if (failure != 0) {
+        free(closer);
+        return NULL;
+    }
     pthread_mutex_init(&closer->mutex, NULL);
     closer->socket = socket;
     return closer;
