@@ -144,6 +144,36 @@ def test_cost_leaves_out_what_grows_by_itself() -> None:
     assert (found["commits"], found["rows written"], found["CPU µs, own"]) == (1, 1, 1)
 
 
+LOG = """@@herald-event|3/7|LOG:  execute s1: SELECT id
+\tFROM event_drafts WHERE id = $1
+@@herald-event|3/7|DETAIL:  parameters: $1 = '{event}'
+@@psql|9/1|LOG:  execute x: SELECT 1
+@@psql|9/1|DETAIL:  parameters: $1 = '1'
+@@herald-event|3/8|LOG:  execute s2: UPDATE event_drafts SET status = 'APPROVED'
+@@herald-event|3/8|DETAIL:  parameters: $1 = '{event}', $2 = 'it''s
+\ttwo lines', $3 = NULL, $4 = 'event-topic'
+@@herald-distribution|4/2|LOG:  execute s1: INSERT INTO deliveries
+@@herald-distribution|4/2|DETAIL:  parameters: $1 = '{event}'
+@@herald-event|3/9|LOG:  execute s3: UPDATE event_drafts
+\tSET status = 'ACTIVE'
+@@herald-event|3/9|DETAIL:  parameters: $1 = '{event}'
+@@herald-event|3/10|LOG:  execute s4: SELECT count(*)
+"""
+EVENT = "018f0000-0000-7000-8000-000000000001"
+
+
+def test_plan_keeps_statements_values_and_order_of_the_log() -> None:
+    transactions = replay.read_log(LOG.replace("{event}", EVENT))
+    assert [len(one.statements) for one in transactions] == [1] * 5
+    assert transactions[0].statements == [("SELECT id\nFROM event_drafts WHERE id = $1", [EVENT])]
+    assert transactions[1].statements[0][1] == [EVENT, "it's\ntwo lines", None, "event-topic"]
+    nodes = replay.Plan(transactions, [EVENT], "whsec_c2VjcmV0", "fakes:1").nodes
+    kinds = [next(kind for kind in ("sql", "post", "record") if kind in node) for node in nodes]
+    assert kinds == ["sql", "sql", "record", "sql"] + ["post"] * 6 + ["sql", "sql"]
+    assert [node["after"] for node in nodes] == [[], [0], [1], [1]] + [[3]] * 6 + [[4, 5, 6, 7, 8, 9], [10]]
+    assert [node["events"] for node in nodes] == [[0]] * 11 + [[]]
+
+
 def main() -> None:
     for name, test in list(globals().items()):
         if name.startswith("test_"):

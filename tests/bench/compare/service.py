@@ -17,15 +17,16 @@ from stack import CHANNELS, ROOT, SERVERS, Stack
 
 READ_DRAFTS = 100  # read in turns; each is a script of pgbench's
 PGBENCH_CLIENTS = [4, 8, 16, 32, 64]
-BARE_CONNECTIONS = [8, 16, 32]
+BARE = [(8, 1), (8, 4), (16, 4), (32, 4)]  # connections, and how many times as many events in flight
 PROBE_S = 1.0
 PUBLISHES_A_SECOND = 1500  # more than one machine can
-RECORDED = {16: 600, 64: 1000}
+RECORDED = {16: 1000, 64: 1600}
 COST_COUNT = 300
 STARTS = 5
 WAITING = 2000
 JOB_S = 60
 IDLE_S = 3.0
+BARE_S = 120
 TITLES = {
     "get_event": "GetEvent from Postgres, 64 in flight",
     "get_job": "GetJob from Redis, 64 in flight",
@@ -39,6 +40,8 @@ TITLES = {
     "image_job_cost": "one RequestImageGeneration, 16 in flight",
     "memory": "memory and start",
 }
+
+ONCE = {"publish_cost", "image_job_cost", "memory"}  # they count, and take half a minute each
 
 
 class Part:
@@ -63,10 +66,12 @@ def program_of_postgres(name: str) -> str:
 class Service:
     """Measures on a stack that runs; made once, as it prepares what the cells read."""
 
-    def __init__(self, stack: Stack, told: Callable[[str], None]) -> None:
-        self.stack, self.told, self.folder = stack, told, stack.folder
+    def __init__(self, stack: Stack) -> None:
+        self.stack, self.folder = stack, stack.folder
         self.recordings: dict[int, Recording] = {}
         self.best: dict[str, int] = {}
+        self.best_bare: dict[int, tuple[int, int]] = {}
+        self.before: dict[str, float] = {}
         time.sleep(IDLE_S)
         self.idle_kib = {name: processes.memory_kib(stack.pid(f"herald-{name}"), "VmRSS") for name in SERVERS + ["content", "gateway"]}
         self.job = self._make_job()  # while herald-content is there
@@ -88,16 +93,20 @@ class Service:
 
     # ---- what each of them needs ----
 
+    def _begin(self) -> None:
+        """What is used from now on counts."""
+        self.before = self.stack.cpu_us()
+
     def _measured(self, drive: Callable[[], Figures]) -> Figures:
         """Figures of a driver, with what others used meanwhile: a server's, and of all of one operation."""
         self.stack.sql("CHECKPOINT;")
         servers = [self.stack.pid(f"herald-{server}") for server in SERVERS]
         for pid in servers:
             processes.reset_peak(pid)
-        before = self.stack.cpu_us()
+        self._begin()
         figures = drive()
         count = max(figures["operations"], 1)
-        used = {name: (now - before[name]) / count for name, now in self.stack.cpu_us().items()}
+        used = {name: (now - self.before[name]) / count for name, now in self.stack.cpu_us().items()}
         server = sum(used.pop(name) for name in SERVERS)
         figures["cpu_us"] = figures["cpu_us"] | ({"server": server} if server > 0 else {}) | used
         peak = sum(processes.memory_kib(pid, "VmHWM") for pid in servers)
@@ -210,35 +219,42 @@ class Service:
         def measure(_: float) -> Figures:
             if in_flight not in self.recordings:
                 self.recordings[in_flight] = Recording(self.stack, in_flight, RECORDED[in_flight])
-                rates = {n: self._bare_with(in_flight, n)["per_second"] for n in BARE_CONNECTIONS}
-                self.best[f"bare {in_flight}"] = max(rates, key=lambda n: rates[n])
-            return self._bare_with(in_flight, self.best[f"bare {in_flight}"])
+                rates = {way: self._bare_with(in_flight, way)["per_second"] for way in BARE}
+                self.best_bare[in_flight] = max(rates, key=lambda way: rates[way])
+            return self._bare_with(in_flight, self.best_bare[in_flight])
 
         return measure
 
-    def _bare_with(self, in_flight: int, connections: int) -> Figures:
-        recording = self.recordings[in_flight]
+    def _bare_with(self, in_flight: int, way: tuple[int, int]) -> Figures:
+        recording, (connections, times) = self.recordings[in_flight], way
         env = self.stack.env | self.stack.variables | {"HERALD_BENCH_DSN": recording.fresh_database()}
         file = self.folder / "bare.plan"
         recording.plan().write(file)
+        command = [str(self.stack.build / "tests/bench_bare"), "replay", str(file), str(in_flight * times), str(connections)]
 
         def drive() -> Figures:
-            return self._bare_program(["replay", str(file), str(in_flight), str(connections)], env) | {"clients": connections}
+            with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True) as process:
+                if process.stdout and process.stdout.readline() == "counts\n":
+                    self._begin()
+                out, err = process.communicate(timeout=BARE_S)
+            if process.returncode != 0:
+                raise RuntimeError(f"bench_bare: exit status {process.returncode}: {err.strip()}")
+            figures: dict[str, Any] = json.loads(out)
+            return figures | {"clients": connections}
 
         figures = self._without_servers(drive)
         recording.check()
         return figures
 
-    def _bare_program(self, arguments: list[str], env: dict[str, str]) -> Figures:
-        out, _, peak = processes.run_program([str(self.stack.build / "tests/bench_bare"), *arguments], env)
-        figures: dict[str, Any] = json.loads(out)
-        return figures | {"peak_kib": {"client": peak}}
-
     # ---- what stands behind ----
 
     def _records(self, seconds: float) -> Figures:
         def drive() -> Figures:
-            return self._bare_program(["records", str(seconds), "64", "400", "bench-records"], self.stack.env | self.stack.variables)
+            out, _, _ = processes.run_program([str(self.stack.build / "tests/bench_bare"), "records", str(seconds), "64", "400",
+                                               "bench-records"], self.stack.env | self.stack.variables)
+            figures: dict[str, Any] = json.loads(out)
+            return figures
 
         return self._without_servers(drive)
 
