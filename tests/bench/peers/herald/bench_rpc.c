@@ -12,7 +12,8 @@
 #include "client/src/channel.h"
 #include "herald/bench/v1/echo.client.h"
 #include "herald/bench/v1/echo.task.h"
-#include "server/outgoing/channel_options.h"
+#include "server/process/server_main.h"
+#include "server/programs/outgoing_calls.h"
 #include "server/runtime/task.h"
 #include "tests/bench/peers/cell.h"
 #include "tests/bench/peers/herald/echo_server.h"
@@ -122,7 +123,7 @@ static void call_by_library(const struct cell *cell) {
     }
 }
 
-/* ---- a client of tasks ---- */
+/* ---- a client of tasks: a server that serves nothing ---- */
 
 /* A context for each call, as the call has that a server's task works for. */
 TASK_FN static void call_again_and_again(void *arg) {
@@ -140,36 +141,46 @@ TASK_FN static void call_again_and_again(void *arg) {
     }
 }
 
-struct tasks {
-    struct loop_work work; /* first */
-    struct loop *loop;
-    struct slot *slots;
-    unsigned count;
-};
+static const struct cell *client_cell;
 
-static void start_tasks(struct loop_work *work) {
-    struct tasks *tasks = (struct tasks *)work;
-    struct call *calls = calloc(tasks->count, sizeof(*calls));
-    struct herald_error error;
-    if (!calls) {
-        cell_fail("no memory");
+/* Nothing is freed: the process ends in the midst of calls. */
+static enum herald_code start_client(const struct server_app *app, const struct settings *settings,
+                                     struct loop *const *loops, unsigned loop_count, struct rpc_server *server,
+                                     void **ret_app, struct herald_error *reterr) {
+    struct native_calls *calls = NULL;
+    (void)app;
+    (void)server;
+    enum herald_code code = settings_open_calls(settings, loops, loop_count, &calls, reterr);
+    if (code == HERALD_OK) {
+        *ret_app = new_slots(client_cell, native_calls_engine(calls));
     }
-    for (unsigned i = 0; i < tasks->count; i++) {
+    return code;
+}
+
+static enum herald_code start_tasks(void *app, struct loop *loop, struct herald_error *reterr) {
+    unsigned count = client_cell->connections * client_cell->in_flight;
+    struct slot *slots = app;
+    struct call *calls = calloc(count, sizeof(*calls));
+    enum herald_code code = calls ? HERALD_OK : herald_error_no_memory(reterr, "the calls");
+    for (unsigned i = 0; i < count && code == HERALD_OK; i++) {
         call_init(&calls[i], "herald.bench.v1.Client", NULL, 0, 0);
-        check(task_spawn(tasks->loop, &calls[i], "client", call_again_and_again, &tasks->slots[i], &error), &error);
+        code = task_spawn(loop, &calls[i], "client", call_again_and_again, &slots[i], reterr);
     }
+    return code;
 }
 
 static void call_from_tasks(const struct cell *cell) {
-    static struct tasks tasks = {.work.run = start_tasks};
-    struct native_calls *calls = NULL;
-    struct herald_error error;
-    check(loop_new(0, &tasks.loop, &error), &error);
-    check(native_calls_new(&tasks.loop, 1, &calls, &error), &error);
-    tasks.count = cell->connections * cell->in_flight;
-    tasks.slots = new_slots(cell, native_calls_engine(calls));
-    loop_post(tasks.loop, &tasks.work);
-    loop_run(tasks.loop);
+    static const struct server_app app = {.name = "echo-client",
+                                          .summary = "the client of the comparison of RPC",
+                                          .settings = &all_settings,
+                                          .start = start_client,
+                                          .start_loop = start_tasks};
+    char *argv[] = {(char *)"echo-client", NULL};
+    client_cell = cell;
+    setenv("HERALD_RPC_ENGINE", "native", 1);
+    setenv("HERALD_LOG_LEVEL", "error", 0);
+    (void)server_main(&app, 1, argv);
+    cell_fail("the client has ended");
 }
 
 /* ---- which system ---- */
