@@ -6,7 +6,7 @@ import subprocess
 from typing import Any
 
 from cells import Cell
-from stack import Stack
+from stack import ROOT, Stack
 
 TITLES = {
     **{f"spring_publish_{n}": f"PublishEvent beside Spring, {n} in flight" for n in (1, 16, 64)},
@@ -42,8 +42,10 @@ def cells_of(found: dict[str, Any]) -> list[Cell]:
 
 
 def measure(stack: Stack, program: pathlib.Path, options: list[str], rounds: int) -> list[Cell]:
-    file, client = stack.folder / "spring.json", stack.folder / "client"
-    stack.tool("cmake", "--install", str(stack.build), "--prefix", str(client))
+    file, client, made = stack.folder / "spring.json", stack.folder / "client", stack.build / "client-only"
+    stack.tool("cmake", "-S", str(ROOT), "-B", str(made), "-DHERALD_CLIENT_ONLY=ON", "-DCMAKE_BUILD_TYPE=Release")
+    stack.tool("cmake", "--build", str(made), "--parallel")
+    stack.tool("cmake", "--install", str(made), "--prefix", str(client))
     env = stack.env | stack.variables | {"HERALD_CHANNELS_SECRET": stack.setting("channels", "secret")}
     command = [str(program), "--json", str(file), "--rounds", str(rounds), "--client", str(client), "--checkout", str(stack.build),
                "--port-base", str(int(stack.env["HERALD_DEV_PORT_BASE"]) + 70), *options]

@@ -6,10 +6,10 @@ from spread import Spread, of_system
 
 # Heading, figure, by how much it is divided, and whether its spread is shown.
 COLUMNS = [("a second", "per_second", 1.0, True), ("p50 µs", "p50_us", 1.0, True), ("p99 µs", "p99_us", 1.0, True),
-           ("CPU client", "cpu_us.client", 1.0, True), ("server", "cpu_us.server", 1.0, True),
-           ("Postgres", "cpu_us.postgres", 1.0, True), ("Kafka", "cpu_us.kafka", 1.0, False), ("Redis", "cpu_us.redis", 1.0, False),
-           ("fakes", "cpu_us.fakes", 1.0, False), ("MiB client", "peak_kib.client", 1024.0, False),
-           ("server", "peak_kib.server", 1024.0, False)]
+           ("CPU client", "cpu_us.client", 1.0, True), ("CPU server", "cpu_us.server", 1.0, True),
+           ("CPU Postgres", "cpu_us.postgres", 1.0, True), ("CPU Kafka", "cpu_us.kafka", 1.0, False), ("CPU Redis", "cpu_us.redis", 1.0, False),
+           ("CPU fakes", "cpu_us.fakes", 1.0, False), ("MiB client", "peak_kib.client", 1024.0, False),
+           ("MiB server", "peak_kib.server", 1024.0, False)]
 # Figures that only some rows have; they are told below their row.
 DICTS = {"each": "for each", "idle_kib": "idle, KiB"}
 SINGLES = {"start_ms": "start to ready, ms", "waiting_kib": "each waiting publish, KiB", "clients": "connections"}
@@ -63,7 +63,7 @@ def row_text(cells: list[Cell], row: str, title: str) -> str:
     systems = _in_order([cell.system for cell in cells if cell.row == row])
     columns = [column for column in COLUMNS if any(of_system(cells, row, system, column[1]) for system in systems)]
     lines = [[title] + [heading for heading, *_ in columns]]
-    for system in systems:
+    for system in systems if columns else []:
         lines.append(["  " + system] + [spread_text(of_system(cells, row, system, name), scale, around)
                                           for _, name, scale, around in columns])
     text = lay_out(lines)
