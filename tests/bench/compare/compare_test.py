@@ -12,6 +12,7 @@ import cells
 import cost
 import plot
 import replay
+import service
 import spring
 import table
 from cells import Cell
@@ -143,6 +144,14 @@ def test_cost_leaves_out_what_grows_by_itself() -> None:
 
     found = cost.each(reading(0, 0), reading(10, 20), reading(20, 140), 100)  # 2 a second by itself; 120 - 20 for 100
     assert (found["commits"], found["rows written"], found["CPU µs, own"]) == (1, 1, 1)
+
+
+def test_soak_compares_the_last_quarter_with_the_first() -> None:
+    steps = [{"operations": 100, "seconds": 1, "p50_us": 10, "p99_us": p99, "resident_kib": kib}
+             for p99, kib in ((50, 1000), (60, 1000), (500, 1100), (55, 1100), (55, 1100), (55, 1100), (66, 1500), (66, 1500))]
+    found = service.soak_figures(steps)
+    assert (found["operations"], found["per_second"], found["p99_us"]) == (800, 100, 500)
+    assert found["growth"] == {"memory": 1.5, "p99": 66 / 55}, found["growth"]
 
 
 def test_figures_of_spring_are_rows_of_their_own() -> None:

@@ -10,7 +10,8 @@ NAMES = {RATE: "rate", P50: "p50", CPU: "CPU a call", "cpu_us.server": "own CPU,
          "each.wal_syncs": "WAL syncs", "start_ms": "start to ready", "peak_kib.server": "peak memory",
          "idle_kib.event": "idle memory of event, KiB", "idle_kib.job": "idle memory of job, KiB",
          "idle_kib.distribution": "idle memory of distribution, KiB", "idle_kib.content": "idle memory of content, KiB",
-         "idle_kib.gateway": "idle memory of gateway, KiB", "waiting_kib": "memory of a waiting publish, KiB"}
+         "idle_kib.gateway": "idle memory of gateway, KiB", "waiting_kib": "memory of a waiting publish, KiB",
+         "growth.memory": "memory, last quarter : first", "growth.p99": "p99, last quarter : first"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +57,7 @@ GOALS = [
     _at_most("spring_memory", "herald", "spring_durable", 0.02, "start_ms"),
     *(_at_most("memory", "herald", "", 16384, f"idle_kib.{server}") for server in ("event", "job", "distribution", "content", "gateway")),
     _at_most("memory", "herald", "", 24, "waiting_kib"),
+    _at_most("soak", "herald", "", 1.05, "growth.memory"), _at_most("soak", "herald", "", 1.25, "growth.p99"),
 ]
 
 

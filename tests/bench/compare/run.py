@@ -40,6 +40,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--row", default="", metavar="REGEX", help="only rows whose name it finds")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the machine, all cells of all rounds and the goals there")
     parser.add_argument("--svg", type=pathlib.Path, metavar="FOLDER", help="write a picture of each row and of the goals there")
+    parser.add_argument("--soak", type=float, default=0, metavar="MINUTES", help="publish for so long at the end, too")
     parser.add_argument("--spring", type=pathlib.Path, metavar="PATH",
                         help="a program that measures Spring services beside a running stack with `PATH --json FILE`")
     parser.add_argument("--spring-options", default="", metavar="TEXT", help="more arguments for it, in one")
@@ -109,7 +110,7 @@ class Comparison:
         stack = Stack(self.arguments.build, settings=f"[rpc]\nengine = {self.arguments.engine}\n")
         try:
             stack.start()
-            service = Service(stack)
+            service = Service(stack, self.arguments.soak)
             systems: list[System] = list(service.systems())
             self.cells += measure_all(systems, rows, self.arguments.rounds, self.arguments.seconds, tell, ONCE)
             if self.arguments.spring:

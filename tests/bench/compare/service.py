@@ -27,6 +27,8 @@ WAITING = 2000
 JOB_S = 60
 IDLE_S = 3.0
 BARE_S = 120
+SOAK_STEP_S = 10.0
+SOAK_STEPS_MIN = 8
 TITLES = {
     "get_event": "GetEvent from Postgres, 64 in flight",
     "get_job": "GetJob from Redis, 64 in flight",
@@ -39,9 +41,10 @@ TITLES = {
     "publish_cost": "one PublishEvent, one in flight",
     "image_job_cost": "one RequestImageGeneration, one in flight",
     "memory": "memory and start",
+    "soak": "PublishEvent, 16 in flight, for as long as --soak says",
 }
 
-ONCE = {"publish_cost", "image_job_cost", "memory"}  # they count, and take half a minute each
+ONCE = {"publish_cost", "image_job_cost", "memory", "soak"}  # they count, and take half a minute each
 
 
 class Part:
@@ -71,11 +74,26 @@ def program_of_postgres(name: str) -> str:
     return str(found[-1]) if found else name
 
 
+def soak_figures(steps: list[Figures]) -> Figures:
+    """Of all steps together; @growth  medians of the last quarter over those of the first"""
+    part = max(len(steps) // 4, 1)
+
+    def growth(name: str) -> float:
+        first, last = ([step[name] for step in some] for some in (steps[:part], steps[-part:]))
+        return statistics.median(last) / statistics.median(first)
+
+    count, seconds = sum(step["operations"] for step in steps), sum(step["seconds"] for step in steps)
+    return {"operations": count, "seconds": seconds, "per_second": count / seconds,
+            "p50_us": statistics.median(step["p50_us"] for step in steps), "p99_us": max(step["p99_us"] for step in steps),
+            "growth": {"memory": growth("resident_kib"), "p99": growth("p99_us")}, "errors": 0}
+
+
 class Service:
     """Measures on a stack that runs; made once, as it prepares what the cells read."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack, self.folder = stack, stack.folder
+    def __init__(self, stack: Stack, soak_minutes: float = 0) -> None:
+        """@soak_minutes  0: without that row"""
+        self.stack, self.folder, self.soak_minutes = stack, stack.folder, soak_minutes
         self.recordings: dict[int, Recording] = {}
         self.best: dict[str, int] = {}
         self.best_bare: dict[int, tuple[int, int]] = {}
@@ -90,10 +108,11 @@ class Service:
 
     def systems(self) -> list[Part]:
         publishes = {f"publish_{n}": self._publish(n) for n in (16, 64)}
+        soak = {"soak": self._soak} if self.soak_minutes else {}
         return [
             Part("herald", {"get_event": self._get_event, "get_job": self._get_job, **publishes, "image_job": self._image("image"),
                             "create_image_job": self._image("create_job"), "publish_cost": self._cost("publish"),
-                            "image_job_cost": self._cost("image"), "memory": self._memory}),
+                            "image_job_cost": self._cost("image"), "memory": self._memory, **soak}),
             Part("pgbench", {"get_event": self._pgbench}), Part("redis_benchmark", {"get_job": self._redis_benchmark}),
             Part("bare", {f"publish_{n}": self._bare(n) for n in (16, 64)}),
             Part("librdkafka", {"records": self._records}), Part("wrk", {"posts": self._wrk}),
@@ -335,3 +354,17 @@ class Service:
         out, _, _ = processes.run_program([str(self.stack.build / "tests/bench_distribution"), "waiting", str(WAITING)], env)
         self.stack.answer_in(1)
         return float(json.loads(out)["bytes_a_call"]) / 1024
+
+    # ---- soak ----
+
+    def _soak(self, _: float) -> Figures:
+        """Publishes without a pause, but to make drafts; tells the last quarter of the steps beside the first."""
+        lines, steps, rate = self.folder / "soak.ids", [], float(PUBLISHES_A_SECOND)
+        until = time.monotonic() + self.soak_minutes * 60
+        while time.monotonic() < until or len(steps) < SOAK_STEPS_MIN:
+            self.stack.make_drafts(int(2 * rate * SOAK_STEP_S) + 100, lines)
+            figures = self._drive("publish", 16, lines, SOAK_STEP_S)
+            rate = figures["per_second"]
+            resident = sum(processes.memory_kib(self.stack.pid(f"herald-{server}"), "VmRSS") for server in SERVERS)
+            steps.append(figures | {"resident_kib": resident})
+        return soak_figures(steps[1:])  # the first one warms up

@@ -11,7 +11,7 @@ COLUMNS = [("a second", "per_second", 1.0, True), ("p50 µs", "p50_us", 1.0, Tru
            ("CPU fakes", "cpu_us.fakes", 1.0, False), ("MiB client", "peak_kib.client", 1024.0, False),
            ("MiB server", "peak_kib.server", 1024.0, False)]
 # Figures that only some rows have; they are told below their row.
-DICTS = {"each": "for each", "idle_kib": "idle, KiB"}
+DICTS = {"each": "for each", "idle_kib": "idle, KiB", "growth": "last quarter : first"}
 SINGLES = {"start_ms": "start to ready, ms", "waiting_kib": "each waiting publish, KiB", "clients": "connections"}
 
 
