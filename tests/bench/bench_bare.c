@@ -5,7 +5,8 @@
  *   bench_bare replay PLAN IN_FLIGHT CONNECTIONS   of Postgres at HERALD_BENCH_DSN; PLAN: of tests/bench/compare/replay.py
  *   bench_bare records SECONDS IN_FLIGHT BYTES TOPIC   records of that size, acknowledged
  *
- * HERALD_CHANNELS_URL and HERALD_KAFKA_BOOTSTRAP say where the others are. One JSON line on stdout. Whatever fails ends it.
+ * HERALD_CHANNELS_URL and HERALD_KAFKA_BOOTSTRAP say where the others are. A line `counts` on stdout when a replay has
+ * warmed up, and one JSON line at the end. Whatever fails ends it.
  *
  * A plan is one JSON object: "statements", texts of SQL; "events", their number; "nodes", the work, in an order in which it could
  * be done one by one. A node has "after", numbers of nodes that must have ended; "events", whose work it is; and one of "sql", a
@@ -38,6 +39,7 @@
 #define ANSWER_BYTES    8192u
 #define KEPT_MESSAGES   "100000"
 #define LAST_ACK_MS     30000
+#define WARM_PART       4 /* of the events: until connections have planned what they prepared */
 #define USAGE           64
 
 enum kind { SQL, POST, RECORD };
@@ -87,6 +89,9 @@ static struct {
     unsigned database_count;
     struct http https[SOCKETS_MAX];
     unsigned http_count;
+    size_t warm; /* events before it counts */
+    uint64_t counts_from_us;
+    double used_from_us;
     rd_kafka_t *producer;
     int epoll, kafka_event;
     uint32_t *latencies;
@@ -128,6 +133,30 @@ static void note_latency(uint64_t us) {
     }
 }
 
+static double cpu_us(void) {
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+/* Whoever reads the other figures of the run begins with them when it reads the line. */
+static void begin_to_count(void) {
+    printf("counts\n");
+    (void)fflush(stdout);
+    run.latency_count = 0;
+    run.counts_from_us = clock_now_us();
+    run.used_from_us = cpu_us();
+}
+
+static void note_completed(const struct event *event) {
+    run.completed++;
+    note_latency(clock_now_us() - event->begun_us);
+    if (run.completed == run.warm) {
+        begin_to_count();
+    }
+}
+
 static void release(struct node *node) {
     if (--node->waits_for > 0) {
         return;
@@ -166,8 +195,7 @@ static void end_node(struct node *node) {
     json_array_foreach(node->events, i, number) {
         struct event *event = &run.events[json_integer_value(number)];
         if (--event->nodes == 0) {
-            run.completed++;
-            note_latency(clock_now_us() - event->begun_us);
+            note_completed(event);
         }
     }
     begin_events();
@@ -483,28 +511,34 @@ static int compare(const void *left, const void *right) {
     return (one > other) - (one < other);
 }
 
-static double cpu_us(void) {
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+/* Not that of getrusage(), which begins with the memory of whoever started this. */
+static long peak_kib(void) {
+    char line[256];
+    long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof(line), file)) {
+        (void)sscanf(line, "VmHWM: %ld", &kib);
+    }
+    if (file) {
+        (void)fclose(file);
+    }
+    return kib;
 }
 
 static void report(const char *what, uint64_t operations, double seconds, double used_us) {
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
     qsort(run.latencies, run.latency_count, sizeof(*run.latencies), compare);
     printf("{\"operation\":\"%s\",\"operations\":%llu,\"seconds\":%.4f,\"per_second\":%.2f,\"p50_us\":%u,\"p99_us\":%u,"
            "\"cpu_us\":{\"client\":%.2f},\"peak_kib\":{\"client\":%ld},\"errors\":0}\n",
            what, (unsigned long long)operations, seconds, (double)operations / seconds,
            run.latency_count ? run.latencies[run.latency_count / 2] : 0,
            run.latency_count ? run.latencies[run.latency_count - 1 - run.latency_count / 100] : 0,
-           operations > 0 ? used_us / (double)operations : 0, used.ru_maxrss);
+           operations > 0 ? used_us / (double)operations : 0, peak_kib());
 }
 
 static void measure_replay(const char *plan, unsigned in_flight, unsigned connections) {
     read_plan(plan);
     run.in_flight = in_flight;
+    run.warm = run.event_count / WARM_PART > 0 ? run.event_count / WARM_PART : 1;
     run.database_count = connections < CONNECTIONS_MAX ? connections : CONNECTIONS_MAX;
     run.http_count = 6 * in_flight < SOCKETS_MAX ? 6 * in_flight : SOCKETS_MAX;
     on_ack = on_record_node;
@@ -515,10 +549,9 @@ static void measure_replay(const char *plan, unsigned in_flight, unsigned connec
     for (unsigned i = 0; i < run.http_count; i++) {
         open_http(&run.https[i]);
     }
-    double used_us = cpu_us();
-    uint64_t begun_us = clock_now_us();
     replay();
-    report("replay", run.event_count, (double)(clock_now_us() - begun_us) / 1e6, cpu_us() - used_us);
+    report("replay", run.event_count - run.warm, (double)(clock_now_us() - run.counts_from_us) / 1e6,
+           cpu_us() - run.used_from_us);
 }
 
 /* ---- records alone ---- */
@@ -550,6 +583,14 @@ static void measure_records(double seconds, unsigned in_flight) {
     struct record *all = need_memory(calloc(in_flight, sizeof(*all)));
     on_ack = on_record;
     open_producer();
+    records.ending = true; /* the first one makes the topic */
+    begin_record(&all[0]);
+    while (unacknowledged > 0) {
+        wait_once();
+    }
+    records.ending = false;
+    acknowledged = 0;
+    run.latency_count = 0;
     double used_us = cpu_us();
     uint64_t begun_us = clock_now_us(), until_us = begun_us + (uint64_t)(seconds * 1e6);
     for (unsigned i = 0; i < in_flight; i++) {

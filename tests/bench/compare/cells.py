@@ -61,12 +61,15 @@ def measure_cell(system: System, row: str, round_: int, seconds: float) -> Cell:
 
 
 def measure_all(systems: list[System], rows: Iterable[str], rounds: int, seconds: float,
-                told: Callable[[Cell], None]) -> list[Cell]:
-    """All rows once, then all once more: what slows the machine down for a while meets all systems. @told  hears each cell"""
+                told: Callable[[Cell], None], once: Iterable[str] = ()) -> list[Cell]:
+    """All rows once, then all once more: what slows the machine down for a while meets all systems.
+
+    @told  hears each cell
+    @once  rows that only the first round has"""
     cells = []
     rows = list(rows)
     for round_ in range(rounds):
-        for row in rows:
+        for row in [one for one in rows if round_ == 0 or one not in once]:
             for system in order([one for one in systems if row in one.rows()], round_):
                 cells.append(measure_cell(system, row, round_, seconds))
                 told(cells[-1])

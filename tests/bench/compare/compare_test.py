@@ -12,6 +12,8 @@ import cells
 import cost
 import plot
 import replay
+import service
+import spring
 import table
 from cells import Cell
 from goals import GOALS, Goal, Verdict, judge
@@ -105,7 +107,7 @@ def test_failed_cell_has_no_figures_and_says_why() -> None:
 
 def test_table_shows_medians_spread_and_goals() -> None:
     lines = table.table_text(measured(), {"empty_call": "empty call"}, judge(measured(), [AT_LEAST_6])).splitlines()
-    assert lines[0].split("  ")[0] == "empty call" and "Postgres" not in lines[0]
+    assert lines[0].split("  ")[0] == "empty call" and "CPU Postgres" not in lines[0]
     ours = next(line for line in lines if line.startswith("  herald_native"))
     assert "630 (600-660)" in ours and ours.split()[-2:] == ["2", "4"], ours
     assert lines[-1].startswith("empty_call: rate, herald_native : grpc ≥ 6"), lines[-1]
@@ -142,6 +144,57 @@ def test_cost_leaves_out_what_grows_by_itself() -> None:
 
     found = cost.each(reading(0, 0), reading(10, 20), reading(20, 140), 100)  # 2 a second by itself; 120 - 20 for 100
     assert (found["commits"], found["rows written"], found["CPU µs, own"]) == (1, 1, 1)
+
+
+def test_soak_compares_the_last_quarter_with_the_first() -> None:
+    steps = [{"operations": 100, "seconds": 1, "p50_us": 10, "p99_us": p99, "resident_kib": kib}
+             for p99, kib in ((50, 1000), (60, 1000), (500, 1100), (55, 1100), (55, 1100), (55, 1100), (66, 1500), (66, 1500))]
+    found = service.soak_figures(steps)
+    assert (found["operations"], found["per_second"], found["p99_us"]) == (800, 100, 500)
+    assert found["growth"] == {"memory": 1.5, "p99": 66 / 55}, found["growth"]
+
+
+def test_figures_of_spring_are_rows_of_their_own() -> None:
+    row = {"system": "plain", "op": "publish", "in_flight": 16, "round": 2, "rate": 300.0, "p50": 1.5, "p99": 9.0, "own_ms": 2.5,
+           "pg_ms": 0.5, "peak_mb": 100, "ok": 600, "failed": 0}
+    found = spring.cells_of({"rows": [row, row | {"system": "herald", "failed": 2, "error": "late"}], "start_ms": {"plain": 9000}})
+    assert [(one.row, one.system, one.round) for one in found] == [
+        ("spring_publish_16", "spring_plain", 1), ("spring_publish_16", "herald", 1), ("spring_memory", "spring_plain", 0),
+        ("spring_memory", "herald", 0)]
+    assert cells.figure(found[0], "cpu_us.server") == 2500 and cells.figure(found[0], "p50_us") == 1500
+    assert (found[1].figures, found[1].failure) == (None, "2 operations failed late")
+    assert (cells.figure(found[2], "start_ms"), cells.figure(found[2], "peak_kib.server")) == (9000, 102400)
+    assert {one.row for one in found} <= set(spring.TITLES)
+
+
+LOG = """@@herald-event|3/7|LOG:  execute s1: SELECT id
+\tFROM event_drafts WHERE id = $1
+@@herald-event|3/7|DETAIL:  parameters: $1 = '{event}'
+@@psql|9/1|LOG:  execute x: SELECT 1
+@@psql|9/1|DETAIL:  parameters: $1 = '1'
+@@herald-event|3/8|LOG:  execute s2: UPDATE event_drafts SET status = 'APPROVED'
+@@herald-event|3/8|DETAIL:  parameters: $1 = '{event}', $2 = 'it''s
+\ttwo lines', $3 = NULL, $4 = 'event-topic'
+@@herald-distribution|4/2|LOG:  execute s1: INSERT INTO deliveries
+@@herald-distribution|4/2|DETAIL:  parameters: $1 = '{event}'
+@@herald-event|3/9|LOG:  execute s3: UPDATE event_drafts
+\tSET status = 'ACTIVE'
+@@herald-event|3/9|DETAIL:  parameters: $1 = '{event}'
+@@herald-event|3/10|LOG:  execute s4: SELECT count(*)
+"""
+EVENT = "018f0000-0000-7000-8000-000000000001"
+
+
+def test_plan_keeps_statements_values_and_order_of_the_log() -> None:
+    transactions = replay.read_log(LOG.replace("{event}", EVENT))
+    assert [len(one.statements) for one in transactions] == [1] * 5
+    assert transactions[0].statements == [("SELECT id\nFROM event_drafts WHERE id = $1", [EVENT])]
+    assert transactions[1].statements[0][1] == [EVENT, "it's\ntwo lines", None, "event-topic"]
+    nodes = replay.Plan(transactions, [EVENT], "whsec_c2VjcmV0", "fakes:1").nodes
+    kinds = [next(kind for kind in ("sql", "post", "record") if kind in node) for node in nodes]
+    assert kinds == ["sql", "sql", "record", "sql"] + ["post"] * 6 + ["sql", "sql"]
+    assert [node["after"] for node in nodes] == [[], [0], [1], [1]] + [[3]] * 6 + [[4, 5, 6, 7, 8, 9], [10]]
+    assert [node["events"] for node in nodes] == [[0]] * 11 + [[]]
 
 
 def main() -> None:

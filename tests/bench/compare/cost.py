@@ -60,6 +60,7 @@ def measure(stack: Stack, operations: list[str], in_flights: list[int], count: i
     for operation in operations:
         stack.drive(operation, 4, lines, count=WARM)
         stack.make_drafts(WARM, lines)
+    stack.sql("VACUUM (ANALYZE);\nCHECKPOINT;")  # else autovacuum would write meanwhile
     first, costs = read(stack), {}
     idle = before = read(stack)
     for operation in operations:

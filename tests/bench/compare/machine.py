@@ -67,17 +67,19 @@ def versions() -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def describe() -> dict[str, object]:
-    """Before anything is started, as it says how busy the machine is."""
+def load() -> dict[str, str]:
+    """How busy the machine is: to be read before anything is built or started."""
+    return {"load at start": " ".join(f"{load:.2f}" for load in os.getloadavg())}
+
+
+def describe(at_start: dict[str, str]) -> dict[str, object]:
+    system = re.search(r'^PRETTY_NAME="?([^"\n]*)', _read("/etc/os-release"), re.MULTILINE)
     return {
         "cpu": cpu_model(), "cores": os.cpu_count(), "cores that may be used": sorted(os.sched_getaffinity(0)),
         "quota of cores": _read("/sys/fs/cgroup/cpu.max") or "none known",
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "not said",
         "memory, MiB": memory_mib(), "kernel": f"{platform.system()} {platform.release()}",
-        "system": next((line.split("=", 1)[1].strip('"') for line in _read("/etc/os-release").splitlines()
-                        if line.startswith("PRETTY_NAME=")), ""),
-        "load at start": " ".join(f"{load:.2f}" for load in os.getloadavg()),
-        "versions": versions(),
+        "system": system[1] if system else "not said", **at_start, "versions": versions(),
     }
 
 

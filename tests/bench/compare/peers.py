@@ -56,14 +56,14 @@ def allow_files() -> int:
     return max(soft, wanted)
 
 
-def build(name: str, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Builds one peer. Returns: its programs, as its script puts them into @folder"""
+def build(name: str, folder: pathlib.Path, herald: pathlib.Path) -> list[pathlib.Path]:
+    """Builds one peer. @herald  the build folder of Herald. Returns: its programs, as its script puts them into @folder"""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
         if old.is_file() and os.access(old, os.X_OK):
             old.unlink()
     done = subprocess.run([str(FOLDER / name / "build"), str(folder)], capture_output=True, text=True, check=False,
-                          stdin=subprocess.DEVNULL, timeout=BUILD_S)
+                          stdin=subprocess.DEVNULL, timeout=BUILD_S, env=os.environ | {"HERALD_BENCH_BUILD": str(herald)})
     if done.returncode != 0:
         raise RuntimeError(f"tests/bench/peers/{name}/build: {(done.stdout + done.stderr).strip()[-2000:]}")
     return sorted(file for file in folder.iterdir() if file.is_file() and os.access(file, os.X_OK))

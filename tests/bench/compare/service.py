@@ -16,16 +16,19 @@ from replay import Recording, post_of
 from stack import CHANNELS, ROOT, SERVERS, Stack
 
 READ_DRAFTS = 100  # read in turns; each is a script of pgbench's
-PGBENCH_CLIENTS = [4, 8, 16, 32, 64]
-BARE_CONNECTIONS = [8, 16, 32]
-PROBE_S = 1.0
+PGBENCH_CLIENTS = [4, 8, 16, 32]
+BARE = [(8, 1), (8, 4), (16, 4), (32, 4)]  # connections, and how many times as many events in flight
+PROBE_S = 2.0
 PUBLISHES_A_SECOND = 1500  # more than one machine can
-RECORDED = {16: 600, 64: 1000}
-COST_COUNT = 300
+RECORDED = {16: 1000, 64: 1600}
+COST_COUNT = 200
 STARTS = 5
 WAITING = 2000
 JOB_S = 60
 IDLE_S = 3.0
+BARE_S = 120
+SOAK_STEP_S = 10.0
+SOAK_STEPS_MIN = 8
 TITLES = {
     "get_event": "GetEvent from Postgres, 64 in flight",
     "get_job": "GetJob from Redis, 64 in flight",
@@ -35,10 +38,13 @@ TITLES = {
     "create_image_job": "CreateImageJob, stored and acknowledged by Kafka, 16 in flight",
     "records": "400-byte records, acknowledged by all, 64 in flight",
     "posts": "posts to a fake channel, 64 in flight",
-    "publish_cost": "one PublishEvent, 16 in flight",
-    "image_job_cost": "one RequestImageGeneration, 16 in flight",
+    "publish_cost": "one PublishEvent, one in flight",
+    "image_job_cost": "one RequestImageGeneration, one in flight",
     "memory": "memory and start",
+    "soak": "PublishEvent, 16 in flight, for as long as --soak says",
 }
+
+ONCE = {"publish_cost", "image_job_cost", "memory", "soak"}  # they count, and take half a minute each
 
 
 class Part:
@@ -54,19 +60,44 @@ class Part:
         return {"row": row, "system": self.name} | self.functions[row](seconds)
 
 
+def find(pattern: str, text: str) -> str:
+    """The group of the first place. Raises: when there is none, with the end of the text"""
+    found = re.search(pattern, text)
+    if not found:
+        raise RuntimeError(f"printed no '{pattern}': {text[-300:]}")
+    return found[1]
+
+
 def program_of_postgres(name: str) -> str:
     """pgbench is not on the path of Debian's users."""
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return str(found[-1]) if found else name
 
 
+def soak_figures(steps: list[Figures]) -> Figures:
+    """Of all steps together; @growth  medians of the last quarter over those of the first"""
+    part = max(len(steps) // 4, 1)
+
+    def growth(name: str) -> float:
+        first, last = ([step[name] for step in some] for some in (steps[:part], steps[-part:]))
+        return statistics.median(last) / statistics.median(first)
+
+    count, seconds = sum(step["operations"] for step in steps), sum(step["seconds"] for step in steps)
+    return {"operations": count, "seconds": seconds, "per_second": count / seconds,
+            "p50_us": statistics.median(step["p50_us"] for step in steps), "p99_us": max(step["p99_us"] for step in steps),
+            "growth": {"memory": growth("resident_kib"), "p99": growth("p99_us")}, "errors": 0}
+
+
 class Service:
     """Measures on a stack that runs; made once, as it prepares what the cells read."""
 
-    def __init__(self, stack: Stack, told: Callable[[str], None]) -> None:
-        self.stack, self.told, self.folder = stack, told, stack.folder
+    def __init__(self, stack: Stack, soak_minutes: float = 0) -> None:
+        """@soak_minutes  0: without that row"""
+        self.stack, self.folder, self.soak_minutes = stack, stack.folder, soak_minutes
         self.recordings: dict[int, Recording] = {}
         self.best: dict[str, int] = {}
+        self.best_bare: dict[int, tuple[int, int]] = {}
+        self.before: dict[str, float] = {}
         time.sleep(IDLE_S)
         self.idle_kib = {name: processes.memory_kib(stack.pid(f"herald-{name}"), "VmRSS") for name in SERVERS + ["content", "gateway"]}
         self.job = self._make_job()  # while herald-content is there
@@ -77,10 +108,11 @@ class Service:
 
     def systems(self) -> list[Part]:
         publishes = {f"publish_{n}": self._publish(n) for n in (16, 64)}
+        soak = {"soak": self._soak} if self.soak_minutes else {}
         return [
             Part("herald", {"get_event": self._get_event, "get_job": self._get_job, **publishes, "image_job": self._image("image"),
                             "create_image_job": self._image("create_job"), "publish_cost": self._cost("publish"),
-                            "image_job_cost": self._cost("image"), "memory": self._memory}),
+                            "image_job_cost": self._cost("image"), "memory": self._memory, **soak}),
             Part("pgbench", {"get_event": self._pgbench}), Part("redis_benchmark", {"get_job": self._redis_benchmark}),
             Part("bare", {f"publish_{n}": self._bare(n) for n in (16, 64)}),
             Part("librdkafka", {"records": self._records}), Part("wrk", {"posts": self._wrk}),
@@ -88,16 +120,20 @@ class Service:
 
     # ---- what each of them needs ----
 
+    def _begin(self) -> None:
+        """What is used from now on counts."""
+        self.before = self.stack.cpu_us()
+
     def _measured(self, drive: Callable[[], Figures]) -> Figures:
         """Figures of a driver, with what others used meanwhile: a server's, and of all of one operation."""
         self.stack.sql("CHECKPOINT;")
         servers = [self.stack.pid(f"herald-{server}") for server in SERVERS]
         for pid in servers:
             processes.reset_peak(pid)
-        before = self.stack.cpu_us()
+        self._begin()
         figures = drive()
         count = max(figures["operations"], 1)
-        used = {name: (now - before[name]) / count for name, now in self.stack.cpu_us().items()}
+        used = {name: (now - self.before[name]) / count for name, now in self.stack.cpu_us().items()}
         server = sum(used.pop(name) for name in SERVERS)
         figures["cpu_us"] = figures["cpu_us"] | ({"server": server} if server > 0 else {}) | used
         peak = sum(processes.memory_kib(pid, "VmHWM") for pid in servers)
@@ -136,9 +172,9 @@ class Service:
             script.write_text(re.sub(r"\$(\d)", lambda found, n=number: f":v{n}_{found[1]}", "\n".join(lines)) + ";\n")
             command += ["-f", str(script), "-D", f"v{number}_1={draft}", "-D", f"v{number}_2={user}"]
         out, used_us, peak = processes.run_program(command + [self.stack.dsn()], self.stack.env)
-        count = int(re.search(r"number of transactions actually processed: (\d+)", out)[1])  # type: ignore[index]
-        rate = float(re.search(r"tps = ([\d.]+)", out)[1])  # type: ignore[index]
-        failed = int(re.search(r"number of failed transactions: (\d+)", out)[1])  # type: ignore[index]
+        count = int(find(r"number of transactions actually processed: (\d+)", out))
+        rate = float(find(r"tps = ([\d.]+)", out))
+        failed = int(find(r"number of failed transactions: (\d+)", out))
         return {"operations": count, "seconds": count / rate, "per_second": rate, "clients": clients,
                 "cpu_us": {"client": used_us / count}, "peak_kib": {"client": peak}, "errors": failed}
 
@@ -210,35 +246,42 @@ class Service:
         def measure(_: float) -> Figures:
             if in_flight not in self.recordings:
                 self.recordings[in_flight] = Recording(self.stack, in_flight, RECORDED[in_flight])
-                rates = {n: self._bare_with(in_flight, n)["per_second"] for n in BARE_CONNECTIONS}
-                self.best[f"bare {in_flight}"] = max(rates, key=lambda n: rates[n])
-            return self._bare_with(in_flight, self.best[f"bare {in_flight}"])
+                rates = {way: self._bare_with(in_flight, way)["per_second"] for way in BARE}
+                self.best_bare[in_flight] = max(rates, key=lambda way: rates[way])
+            return self._bare_with(in_flight, self.best_bare[in_flight])
 
         return measure
 
-    def _bare_with(self, in_flight: int, connections: int) -> Figures:
-        recording = self.recordings[in_flight]
+    def _bare_with(self, in_flight: int, way: tuple[int, int]) -> Figures:
+        recording, (connections, times) = self.recordings[in_flight], way
         env = self.stack.env | self.stack.variables | {"HERALD_BENCH_DSN": recording.fresh_database()}
         file = self.folder / "bare.plan"
         recording.plan().write(file)
+        command = [str(self.stack.build / "tests/bench_bare"), "replay", str(file), str(in_flight * times), str(connections)]
 
         def drive() -> Figures:
-            return self._bare_program(["replay", str(file), str(in_flight), str(connections)], env) | {"clients": connections}
+            with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True) as process:
+                if process.stdout and process.stdout.readline() == "counts\n":
+                    self._begin()
+                out, err = process.communicate(timeout=BARE_S)
+            if process.returncode != 0:
+                raise RuntimeError(f"bench_bare: exit status {process.returncode}: {err.strip()}")
+            figures: dict[str, Any] = json.loads(out)
+            return figures | {"clients": connections}
 
         figures = self._without_servers(drive)
         recording.check()
         return figures
 
-    def _bare_program(self, arguments: list[str], env: dict[str, str]) -> Figures:
-        out, _, peak = processes.run_program([str(self.stack.build / "tests/bench_bare"), *arguments], env)
-        figures: dict[str, Any] = json.loads(out)
-        return figures | {"peak_kib": {"client": peak}}
-
     # ---- what stands behind ----
 
     def _records(self, seconds: float) -> Figures:
         def drive() -> Figures:
-            return self._bare_program(["records", str(seconds), "64", "400", "bench-records"], self.stack.env | self.stack.variables)
+            out, _, _ = processes.run_program([str(self.stack.build / "tests/bench_bare"), "records", str(seconds), "64", "400",
+                                               "bench-records"], self.stack.env | self.stack.variables)
+            figures: dict[str, Any] = json.loads(out)
+            return figures
 
         return self._without_servers(drive)
 
@@ -258,7 +301,7 @@ class Service:
         def drive() -> Figures:
             out, used_us, peak = processes.run_program(["wrk", "-t1", "-c64", f"-d{max(1, round(seconds))}s", "-s", str(script),
                                               f"{url}/channels/{CHANNELS[0]}/posts"])
-            count, us, p50, p99, failed = map(int, re.search(r"FIGURES (.*)", out)[1].split())  # type: ignore[index]
+            count, us, p50, p99, failed = map(int, find(r"FIGURES (.*)", out).split())
             return {"operations": count, "seconds": us / 1e6, "per_second": count / (us / 1e6), "p50_us": p50, "p99_us": p99,
                     "cpu_us": {"client": used_us / max(count, 1)}, "peak_kib": {"client": peak}, "errors": failed}
 
@@ -268,7 +311,7 @@ class Service:
 
     def _cost(self, operation: str) -> Callable[[float], Figures]:
         def measure(_: float) -> Figures:
-            found = cost.measure(self.stack, [operation], [16], COST_COUNT)[f"{operation} 16"]
+            found = cost.measure(self.stack, [operation], [1], COST_COUNT)[f"{operation} 1"]
             names = {"commits": "commits", "WAL syncs": "wal_syncs", "WAL bytes": "wal_bytes", "rows written": "rows_written"}
             return {"operations": COST_COUNT, "each": {name: found[counter] for counter, name in names.items()}, "errors": 0}
 
@@ -311,3 +354,17 @@ class Service:
         out, _, _ = processes.run_program([str(self.stack.build / "tests/bench_distribution"), "waiting", str(WAITING)], env)
         self.stack.answer_in(1)
         return float(json.loads(out)["bytes_a_call"]) / 1024
+
+    # ---- soak ----
+
+    def _soak(self, _: float) -> Figures:
+        """Publishes without a pause, but to make drafts; tells the last quarter of the steps beside the first."""
+        lines, steps, rate = self.folder / "soak.ids", [], float(PUBLISHES_A_SECOND)
+        until = time.monotonic() + self.soak_minutes * 60
+        while time.monotonic() < until or len(steps) < SOAK_STEPS_MIN:
+            self.stack.make_drafts(int(2 * rate * SOAK_STEP_S) + 100, lines)
+            figures = self._drive("publish", 16, lines, SOAK_STEP_S)
+            rate = figures["per_second"]
+            resident = sum(processes.memory_kib(self.stack.pid(f"herald-{server}"), "VmRSS") for server in SERVERS)
+            steps.append(figures | {"resident_kib": resident})
+        return soak_figures(steps[1:])  # the first one warms up

@@ -32,13 +32,14 @@ RETURNING id, user_id"""
 class Stack:
     """Started by start(), ended by stop(); whoever makes one calls stop() in any case."""
 
-    def __init__(self, build: pathlib.Path, kafka: str = "apache", port_base: int | None = None) -> None:
-        """@build  whose programs it runs; its files are in a folder there"""
-        self.build, self.kafka = build, kafka
+    def __init__(self, build: pathlib.Path, kafka: str = "apache", settings: str = "") -> None:
+        """@build  whose programs it runs; its files are in a folder there
+        @settings  lines of a settings file, which override the others"""
+        self.build, self.kafka, self.settings = build, kafka, settings
         self.folder = build / "bench-stack"
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("HERALD_")}
         self.env |= {"HERALD_DEV_STATE": str(self.folder), "HERALD_DEV_BUILD": str(build),
-                     "HERALD_DEV_PORT_BASE": str(port_base or os.environ.get("HERALD_DEV_PORT_BASE", PORT_BASE))}
+                     "HERALD_DEV_PORT_BASE": os.environ.get("HERALD_DEV_PORT_BASE", str(PORT_BASE))}
         self.variables: dict[str, str] = {}
 
     def _deploy(self, *arguments: str) -> str:
@@ -49,7 +50,9 @@ class Stack:
         return done.stdout
 
     def start(self) -> None:
-        self._deploy("up", "--kafka", self.kafka)
+        file = self.build / "bench-settings.ini"
+        file.write_text(self.settings)
+        self._deploy("up", "--kafka", self.kafka, "--settings", str(file))
         for line in self._deploy("env").splitlines():
             if found := re.fullmatch(r"export (\w+)='(.*)'", line):
                 self.variables[found[1]] = found[2]

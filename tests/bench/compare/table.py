@@ -4,11 +4,12 @@ from cells import Cell
 from goals import Verdict
 from spread import Spread, of_system
 
-# Heading, figure, and by how much it is divided.
-COLUMNS = [("a second", "per_second", 1.0), ("p50 µs", "p50_us", 1.0), ("p99 µs", "p99_us", 1.0),
-           ("client", "cpu_us.client", 1.0), ("server", "cpu_us.server", 1.0), ("Postgres", "cpu_us.postgres", 1.0),
-           ("Kafka", "cpu_us.kafka", 1.0), ("Redis", "cpu_us.redis", 1.0), ("fakes", "cpu_us.fakes", 1.0),
-           ("client MiB", "peak_kib.client", 1024.0), ("server MiB", "peak_kib.server", 1024.0)]
+# Heading, figure, by how much it is divided, and whether its spread is shown.
+COLUMNS = [("a second", "per_second", 1.0, True), ("p50 µs", "p50_us", 1.0, True), ("p99 µs", "p99_us", 1.0, True),
+           ("CPU client", "cpu_us.client", 1.0, True), ("CPU server", "cpu_us.server", 1.0, True),
+           ("CPU Postgres", "cpu_us.postgres", 1.0, True), ("CPU Kafka", "cpu_us.kafka", 1.0, False), ("CPU Redis", "cpu_us.redis", 1.0, False),
+           ("CPU fakes", "cpu_us.fakes", 1.0, False), ("MiB client", "peak_kib.client", 1024.0, False),
+           ("MiB server", "peak_kib.server", 1024.0, False)]
 # Figures that only some rows have; they are told below their row.
 DICTS = {"each": "for each", "idle_kib": "idle, KiB", "growth": "last quarter : first"}
 SINGLES = {"start_ms": "start to ready, ms", "waiting_kib": "each waiting publish, KiB", "clients": "connections"}
@@ -21,12 +22,12 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def spread_text(measured: Spread | None, scale: float = 1.0) -> str:
-    """Median (least-greatest); - where there is none."""
+def spread_text(measured: Spread | None, scale: float = 1.0, around: bool = True) -> str:
+    """Median (least-greatest), or the median alone; - where there is none."""
     if measured is None:
         return "-"
     middle = number(measured.median / scale)
-    if measured.least == measured.greatest:
+    if not around or measured.least == measured.greatest:
         return middle
     return f"{middle} ({number(measured.least / scale)}-{number(measured.greatest / scale)})"
 
@@ -61,9 +62,10 @@ def row_text(cells: list[Cell], row: str, title: str) -> str:
     """The systems of one row: medians over the rounds, with the least and the greatest. CPU in µs of one operation."""
     systems = _in_order([cell.system for cell in cells if cell.row == row])
     columns = [column for column in COLUMNS if any(of_system(cells, row, system, column[1]) for system in systems)]
-    lines = [[title] + [heading for heading, _, _ in columns]]
-    for system in systems:
-        lines.append(["  " + system] + [spread_text(of_system(cells, row, system, name), scale) for _, name, scale in columns])
+    lines = [[title] + [heading for heading, *_ in columns]]
+    for system in systems if columns else []:
+        lines.append(["  " + system] + [spread_text(of_system(cells, row, system, name), scale, around)
+                                          for _, name, scale, around in columns])
     text = lay_out(lines)
     for system in systems:
         text += _more(cells, row, system)
@@ -83,7 +85,7 @@ def goals_text(verdicts: list[Verdict]) -> str:
 
 def table_text(cells: list[Cell], titles: dict[str, str], verdicts: list[Verdict]) -> str:
     parts = [row_text(cells, row, titles.get(row, row)) for row in _in_order([cell.row for cell in cells])]
-    parts.append("CPU: µs of one operation, user and system; (least-greatest) of the rounds around each median.")
+    parts.append("Medians of the rounds (least-greatest). CPU: µs of one operation, user and system. MiB: peak of resident memory.")
     if verdicts:
         parts.append(goals_text(verdicts))
     return "\n\n".join(parts)
