@@ -1,6 +1,7 @@
 #include "server/auth/replay.h"
 
-#include <openssl/evp.h>
+#include "client/base/digest.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -8,7 +9,6 @@
 
 #define SHARDS        16u
 #define FIRST_BUCKETS 64u
-#define SHA256_BYTES  32u
 
 struct digest {
     uint64_t words[2]; /* both 0: no digest */
@@ -131,14 +131,14 @@ static enum replay_verdict take_locked(const struct replay *replay, struct shard
 }
 
 static bool make_digest(const char *key_id, const uint8_t *nonce, size_t nonce_bytes, struct digest *ret_digest) {
-    uint8_t hash[SHA256_BYTES], text[256];
+    uint8_t hash[HERALD_SHA256_BYTES], text[256];
     size_t id_bytes = strlen(key_id) + 1; /* the terminator separates id and nonce */
     if (id_bytes + nonce_bytes > sizeof(text)) {
         return false;
     }
     memcpy(text, key_id, id_bytes);
     memcpy(text + id_bytes, nonce, nonce_bytes);
-    if (!EVP_Digest(text, id_bytes + nonce_bytes, hash, NULL, EVP_sha256(), NULL)) {
+    if (!herald_sha256(text, id_bytes + nonce_bytes, hash)) {
         return false;
     }
     memcpy(ret_digest, hash, sizeof(*ret_digest));

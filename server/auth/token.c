@@ -1,12 +1,11 @@
 #include "server/auth/token.h"
 
+#include "client/base/digest.h"
 #include "client/json/base64.h"
 #include "herald/uuid.h"
 
 #include <jansson.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +14,8 @@
 #define MAC_CHARS 43u
 
 static bool compute_mac(const struct auth_key *key, const char *text, size_t bytes, uint8_t ret_mac[MAC_BYTES]) {
-    unsigned mac_bytes = 0;
-    return HMAC(EVP_sha256(), key->bytes, (int)key->count, (const uint8_t *)text, bytes, ret_mac, &mac_bytes) != NULL;
+    const struct herald_piece signed_text = {text, bytes};
+    return herald_hmac_sha256(key->bytes, key->count, &signed_text, 1, ret_mac);
 }
 
 /* Writes base64url without padding, terminated; @to has room for herald_base64_chars() + 1. */

@@ -1,15 +1,14 @@
 #include "server/outgoing/picture_url.h"
 
 #include "client/base/ascii.h"
+#include "client/base/digest.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
-#define JPEG_ENDING  ".jpg"
-#define KEY_PREFIX   "picture/"
-#define UUID_CHARS   36
-#define SHA256_BYTES 32
+#define JPEG_ENDING ".jpg"
+#define KEY_PREFIX  "picture/"
+#define UUID_CHARS  36
 
 static const struct {
     const char *name;
@@ -53,12 +52,12 @@ bool picture_shape_url(const char *jpeg_url, enum picture_shape shape, char *ret
 
 enum herald_code picture_key(const char *job_id, char *ret_key, struct herald_error *reterr) {
     char text[sizeof(KEY_PREFIX) + UUID_CHARS];
-    unsigned char hash[SHA256_BYTES];
+    uint8_t hash[HERALD_SHA256_BYTES];
     int bytes = snprintf(text, sizeof(text), KEY_PREFIX "%.*s", UUID_CHARS, job_id);
     for (char *at = text; *at != '\0'; at++) {
         *at = herald_lower(*at);
     }
-    if (EVP_Digest(text, (size_t)bytes, hash, NULL, EVP_sha256(), NULL) != 1) {
+    if (!herald_sha256(text, (size_t)bytes, hash)) {
         return herald_error_no_memory(reterr, "the key of a picture");
     }
     herald_write_hex(hash, PICTURE_KEY_CHARS / 2, ret_key);

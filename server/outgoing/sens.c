@@ -1,9 +1,9 @@
 #include "server/outgoing/sens.h"
 
+#include "client/base/digest.h"
+
 #include <inttypes.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,8 @@ bool sens_sign(const char *secret, const char *method, const char *path, int64_t
     if (bytes < 0) {
         return false;
     }
-    bool made = HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)content, (size_t)bytes, digest,
-                     NULL) != NULL;
+    const struct herald_piece signed_text = {content, (size_t)bytes};
+    bool made = herald_hmac_sha256(secret, strlen(secret), &signed_text, 1, digest);
     free(content);
     if (made) {
         EVP_EncodeBlock((unsigned char *)ret_signature, digest, sizeof(digest));

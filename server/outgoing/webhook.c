@@ -1,10 +1,11 @@
 /* Signatures of webhooks: HMAC-SHA256 as Standard Webhooks 1.0.0 defines it, and the secret in its text form. */
 #include "server/outgoing/webhook.h"
 
+#include "client/base/digest.h"
+
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,19 +99,8 @@ static bool digest_of(const struct webhook_secret *secret, const char *id, int64
                       size_t body_bytes, unsigned char digest[32]) {
     char stamp[32];
     int stamp_length = snprintf(stamp, sizeof(stamp), ".%" PRId64 ".", timestamp_s);
-    size_t id_bytes = strlen(id), total = id_bytes + (size_t)stamp_length + body_bytes;
-    unsigned char *content = OPENSSL_malloc(total);
-    if (content == NULL) {
-        return false;
-    }
-    memcpy(content, id, id_bytes);
-    memcpy(content + id_bytes, stamp, (size_t)stamp_length);
-    if (body_bytes > 0) {
-        memcpy(content + id_bytes + stamp_length, body, body_bytes);
-    }
-    bool made = HMAC(EVP_sha256(), secret->key, (int)secret->key_bytes, content, total, digest, NULL) != NULL;
-    OPENSSL_free(content);
-    return made;
+    const struct herald_piece content[] = {{id, strlen(id)}, {stamp, (size_t)stamp_length}, {body, body_bytes}};
+    return herald_hmac_sha256(secret->key, secret->key_bytes, content, sizeof(content) / sizeof(content[0]), digest);
 }
 
 void webhook_sign(const struct webhook_secret *secret, const char *id, int64_t timestamp_s, const void *body,

@@ -60,7 +60,7 @@ struct redis_logins {
 
 struct redis {
     struct redis_options options;
-    struct uv_loop_s *uv;
+    struct loop *loop;
     struct redis_url url;
     struct redis_link *commands, *messages; /* messages: NULL before redis_psubscribe() */
     unsigned links;                         /* links whose memory is not freed yet */
@@ -70,6 +70,7 @@ struct redis {
     struct redis_subscription subscription;
     SSL_CTX *tls; /* NULL: plain */
     struct redis_logins logins;
+    char script_name[41]; /* "": not known yet */
 
     struct redis_probe probe;
     bool probed;                                         /* on this connection, without a fault */
@@ -384,27 +385,30 @@ TASK_FN enum herald_code redis_del(struct redis *redis, const char *key, struct 
     return run_plain_command(redis, 2, arguments, -1, 0, &answer, reterr);
 }
 
-/* The script's name in Redis: its SHA-1 in hexadecimal. */
-static enum herald_code script_name(char ret_name[41], struct herald_error *reterr) {
+/* Finds the script's name in Redis, once: its SHA-1 in hexadecimal. */
+static enum herald_code need_script_name(struct redis *redis, struct herald_error *reterr) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
+    if (redis->script_name[0] != '\0') {
+        return HERALD_OK;
+    }
     if (!EVP_Digest(SET_VERSIONED, sizeof(SET_VERSIONED) - 1, digest, &length, EVP_sha1(), NULL) || length != 20) {
         return herald_error_set(reterr, HERALD_REASON_NO_SHA1, "libcrypto does not compute SHA-1");
     }
-    herald_write_hex(digest, length, ret_name);
+    herald_write_hex(digest, length, redis->script_name);
     return HERALD_OK;
 }
 
 TASK_FN enum herald_code redis_set_versioned(struct redis *redis, const char *key, uint64_t version, const char *value,
                                              size_t bytes, uint32_t ttl_s, struct herald_error *reterr) {
-    char name[41], version_text[24], seconds[16];
+    char version_text[24], seconds[16];
     snprintf(version_text, sizeof(version_text), "%llu", (unsigned long long)version);
     snprintf(seconds, sizeof(seconds), "%u", ttl_s);
-    enum herald_code code = script_name(name, reterr);
+    enum herald_code code = need_script_name(redis, reterr);
     if (code != HERALD_OK) {
         return code;
     }
-    const char *arguments[] = {"EVALSHA", name, "1", key, version_text, value, seconds};
+    const char *arguments[] = {"EVALSHA", redis->script_name, "1", key, version_text, value, seconds};
     struct redis_command answer;
     struct herald_error error = {0};
     code = run_plain_command(redis, 7, arguments, 5, bytes, &answer, &error);
@@ -531,7 +535,7 @@ static void on_link_freed(void *user) {
 /* What both links have in common. */
 static struct redis_link_options link_options(struct redis *redis) {
     return (struct redis_link_options){
-        .uv = redis->uv,
+        .loop = redis->loop,
         .url = &redis->url,
         .timeout_ms = redis->options.timeout_ms,
         .tls = redis->tls,
@@ -564,7 +568,7 @@ static void fill_redis(struct redis *redis, struct loop *loop, const struct redi
     redis->options = *options;
     redis->options.url = NULL; /* the strings are borrowed; read or copied */
     redis->options.tls = (struct redis_tls_options){0};
-    redis->uv = loop_uv(loop);
+    redis->loop = loop;
     redis->probe = (struct redis_probe){
         .uses = options->needs ? options->needs->uses : REDIS_USES_ALL,
         .key = options->needs ? options->needs->key_prefix : "herald:probe",

@@ -14,6 +14,7 @@
 #include "server/store/redis/redis_link.h"
 
 #include "client/base/backoff.h"
+#include "server/runtime/loop.h"
 #include "server/store/redis/redis_fault.h"
 
 #include <netdb.h>
@@ -324,7 +325,7 @@ static void begin_attempt(struct redis_link *link) {
     arm_link(link, LINK_CONNECTING, options->timeout_ms);
     link->wire = redis_wire_open(
         &(struct redis_wire_options){
-            .uv = options->uv,
+            .loop = options->loop,
             .address = address,
             .tls = link->url.tls ? options->tls : NULL,
             .server_name = named ? options->server_name : link->at.host,
@@ -365,7 +366,8 @@ static void resolve(struct redis_link *link) {
     arm_link(link, LINK_RESOLVING, link->options.timeout_ms);
     link->next_address = NULL;
     link->lookup.data = link;
-    int status = uv_getaddrinfo(link->options.uv, &link->lookup, on_resolved, link->at.host, link->at.port, &hints);
+    int status =
+        uv_getaddrinfo(loop_uv(link->options.loop), &link->lookup, on_resolved, link->at.host, link->at.port, &hints);
     if (status == 0) {
         link->users++;
     } else {
@@ -421,7 +423,7 @@ struct redis_link *redis_link_open(const struct redis_link_options *options) {
     link->url = *options->url;
     link->backoff = (struct herald_backoff){.min_ms = BACKOFF_MIN_MS, .max_ms = BACKOFF_MAX_MS};
     link->users = 2; /* owner and timer */
-    uv_timer_init(options->uv, &link->timer);
+    uv_timer_init(loop_uv(options->loop), &link->timer);
     link->timer.data = link;
     arm_link(link, LINK_WAITING, 0);
     return link;

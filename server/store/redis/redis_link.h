@@ -14,11 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct uv_loop_s;
+struct loop;
 struct redis_link;
 
 struct redis_link_options {
-    struct uv_loop_s *uv;
+    struct loop *loop;
     const struct redis_url *url; /* copied */
     uint32_t timeout_ms;         /* for connecting with its handshake, and for a heartbeat's answer */
     SSL_CTX *tls;                /* for a URL with TLS. Shared */

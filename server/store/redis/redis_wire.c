@@ -10,6 +10,7 @@
 #include "server/store/redis/redis_wire.h"
 
 #include "client/base/buffer.h"
+#include "server/runtime/loop.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,12 +39,14 @@ struct pending {
 };
 
 struct redis_wire {
+    struct loop_turn turn; /* first; sends the commands of a turn together */
     struct redis_wire_options options;
     enum wire_state state;
     bool closed;
     int fd;
     uv_poll_t poll;
-    SSL *ssl; /* NULL: plain */
+    int watched; /* events that libuv watches */
+    SSL *ssl;    /* NULL: plain */
     redisReader *reader;
     struct herald_buffer out; /* bytes for the socket */
     size_t out_sent;
@@ -71,6 +74,7 @@ static void end_wire(struct redis_wire *wire, bool tell) {
         return;
     }
     wire->closed = true;
+    loop_turn_cancel(wire->options.loop, &wire->turn);
     uv_close((uv_handle_t *)&wire->poll, on_wire_closed);
     close(wire->fd);
     while (wire->first) {
@@ -103,9 +107,13 @@ const char *redis_wire_why(const struct redis_wire *wire) {
 
 static void on_wire_poll(uv_poll_t *poll, int status, int events);
 
+/* Each start of a handle costs libuv two calls of the system. */
 static void watch(struct redis_wire *wire) {
     bool writes = wire->state == WIRE_CONNECTING || wire->out_sent < wire->out.count;
-    uv_poll_start(&wire->poll, writes ? UV_READABLE | UV_WRITABLE : UV_READABLE, on_wire_poll);
+    int events = writes ? UV_READABLE | UV_WRITABLE : UV_READABLE;
+    if (events != wire->watched && uv_poll_start(&wire->poll, events, on_wire_poll) == 0) {
+        wire->watched = events;
+    }
 }
 
 static bool append_out(struct redis_wire *wire, const void *bytes, size_t count) {
@@ -163,6 +171,16 @@ static bool write_plaintext(struct redis_wire *wire, const char *bytes, size_t c
     return take_ciphertext(wire);
 }
 
+static void on_wire_turn_end(struct loop_turn *turn) {
+    struct redis_wire *wire = (struct redis_wire *)turn; /* its first member */
+    if (wire->state != WIRE_CONNECTING) {
+        flush_out(wire);
+    }
+    if (!wire->closed) {
+        watch(wire);
+    }
+}
+
 bool redis_wire_send(struct redis_wire *wire, redis_reply_fn *on_reply, void *data, int count, const char **arguments,
                      const size_t *lengths) {
     struct pending *pending = wire->closed ? NULL : malloc(sizeof(*pending));
@@ -177,7 +195,7 @@ bool redis_wire_send(struct redis_wire *wire, redis_reply_fn *on_reply, void *da
     *pending = (struct pending){.on_reply = on_reply, .data = data};
     *wire->last = pending;
     wire->last = &pending->next;
-    watch(wire);
+    loop_at_turn_end(wire->options.loop, &wire->turn);
     return true;
 }
 
@@ -330,6 +348,9 @@ static void finish_connect(struct redis_wire *wire) {
 
 static void on_wire_poll(uv_poll_t *poll, int status, int events) {
     struct redis_wire *wire = poll->data;
+    if (status < 0) {
+        wire->watched = 0; /* libuv has stopped */
+    }
     if (wire->state == WIRE_CONNECTING) {
         finish_connect(wire);
     } else if (status < 0 || (events & UV_READABLE)) {
@@ -414,7 +435,9 @@ struct redis_wire *redis_wire_open(const struct redis_wire_options *options, con
     wire->last = &wire->first;
     wire->reader = redisReaderCreate();
     wire->poll.data = wire;
-    if (!wire->reader || (options->tls && !init_tls(wire)) || uv_poll_init(options->uv, &wire->poll, fd) != 0) {
+    wire->turn.run = on_wire_turn_end;
+    if (!wire->reader || (options->tls && !init_tls(wire)) ||
+        uv_poll_init(loop_uv(options->loop), &wire->poll, fd) != 0) {
         drop_wire(wire);
         return NULL;
     }

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct uv_loop_s;
+struct loop;
 struct redis_wire;
 
 /**
@@ -23,7 +23,7 @@ struct redis_wire;
 typedef void redis_reply_fn(struct redis_wire *wire, const redisReply *reply, void *data);
 
 struct redis_wire_options {
-    struct uv_loop_s *uv;
+    struct loop *loop;
     const struct addrinfo *address; /* used during redis_wire_open() only */
     SSL_CTX *tls;                   /* NULL: plain text. Shared */
     const char *server_name;        /* with TLS: the name or address that the certificate must have */
@@ -43,7 +43,7 @@ struct redis_wire_options {
  */
 struct redis_wire *redis_wire_open(const struct redis_wire_options *options, const char **ret_why);
 /**
- * Sends a command once the loop gets to it. @reply may be called before the connection is closed only.
+ * Sends a command when the turn of the loop ends. @reply may be called before the connection is closed only.
  *
  * @lengths  NULL: all arguments are NUL-terminated
  * Returns:  false: no memory; the callback is not called

@@ -20,7 +20,6 @@
 #include <nng/nng.h>
 #include <nng/supplemental/util/platform.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <pthread.h>
@@ -268,8 +267,7 @@ SEAM(json_array_append_new, int, (json_t *array, json_t *value), (array, value),
 
 SEAM(EVP_Digest, int, (const void *data, size_t bytes, unsigned char *ret, unsigned *ret_bytes, const EVP_MD *type,
      ENGINE *engine), (data, bytes, ret, ret_bytes, type, engine), 0)
-SEAM(HMAC, unsigned char *, (const EVP_MD *type, const void *key, int key_bytes, const unsigned char *data, size_t bytes,
-     unsigned char *ret, unsigned *ret_bytes), (type, key, key_bytes, data, bytes, ret, ret_bytes), NULL)
+SEAM(EVP_MAC_CTX_dup, EVP_MAC_CTX *, (const EVP_MAC_CTX *context), (context), NULL)
 SEAM(RAND_bytes, int, (unsigned char *ret, int bytes), (ret, bytes), 0)
 
 /* ---- text and pictures ---- */

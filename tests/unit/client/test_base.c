@@ -1,5 +1,6 @@
 #include "client/base/ascii.h"
 #include "client/base/clock.h"
+#include "client/base/digest.h"
 #include "client/base/edit_distance.h"
 #include "client/base/http_status.h"
 #include "herald/error.h"
@@ -391,8 +392,47 @@ static void test_schema_find_unknown_name_is_null(void **state) {
     assert_null(herald_schema_find_service("herald.event.v1.EventService/"));
 }
 
+/* --- digests --- */
+
+static void assert_hex(const uint8_t bytes[HERALD_SHA256_BYTES], const char *expected) {
+    char hex[2 * HERALD_SHA256_BYTES + 1];
+    herald_write_hex(bytes, HERALD_SHA256_BYTES, hex);
+    assert_string_equal(hex, expected);
+}
+
+/* FIPS 180-2 */
+static void test_sha256_of_standard_texts(void **state) {
+    (void)state;
+    uint8_t hash[HERALD_SHA256_BYTES];
+    assert_true(herald_sha256("abc", 3, hash));
+    assert_hex(hash, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_true(herald_sha256(NULL, 0, hash));
+    assert_hex(hash, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+/* RFC 4231, cases 2 and 6. */
+static void test_hmac_of_standard_texts_in_any_pieces(void **state) {
+    (void)state;
+    static const char text[] = "what do ya want for nothing?";
+    static const char long_text[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+    const struct herald_piece whole = {text, strlen(text)}, other = {long_text, strlen(long_text)};
+    const struct herald_piece pieces[] = {{text, 4}, {NULL, 0}, {text + 4, 1}, {text + 5, strlen(text) - 5}};
+    uint8_t mac[HERALD_SHA256_BYTES], long_key[131];
+    memset(long_key, 0xaa, sizeof(long_key));
+    for (int i = 0; i < 2; i++) { /* the second is made as the first */
+        assert_true(herald_hmac_sha256("Jefe", 4, &whole, 1, mac));
+        assert_hex(mac, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        assert_true(herald_hmac_sha256(long_key, sizeof(long_key), &other, 1, mac));
+        assert_hex(mac, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+        assert_true(herald_hmac_sha256("Jefe", 4, pieces, sizeof(pieces) / sizeof(pieces[0]), mac));
+        assert_hex(mac, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sha256_of_standard_texts),
+        cmocka_unit_test(test_hmac_of_standard_texts_in_any_pieces),
         cmocka_unit_test(test_code_table_has_names_texts_and_retry_classes),
         cmocka_unit_test(test_code_wire_conversion_hides_local_codes),
         cmocka_unit_test(test_http_status_of_every_error_says_whose_fault_it_is),
