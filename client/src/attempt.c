@@ -113,15 +113,15 @@ enum call_event herald_attempt_begin(struct herald_call *call) {
     return CALL_END;
 }
 
-static enum herald_code make_message(struct herald_call *call, nng_msg **ret_msg) {
+static enum herald_code make_message(struct herald_call *call) {
     struct herald_channel *channel = call->channel;
     struct herald_attempt *attempt = &call->attempt;
     int64_t left_ms = is_fresh(call) ? call->timeout_ms : herald_call_remaining_ms(call);
     attempt->number = (uint32_t)herald_min_i64((int64_t)call->attempts - 1, ATTEMPT_NUMBER_MOST);
     attempt->ticket = atomic_fetch_add_explicit(&channel->last_ticket, 1, memory_order_relaxed) + 1;
     attempt->timeout_ms = left_ms > 0 ? (uint32_t)left_ms : 1; /* 0 would be the method's default */
-    return herald_request_make(&call->request, call->method, attempt, channel->max_message_bytes, ret_msg,
-                               &call->reply->error);
+    const struct herald_request_room room = {channel->engine->make_request, call, channel->max_message_bytes};
+    return herald_request_make(&call->request, call->method, attempt, &room, &call->reply->error);
 }
 
 /* How long a send may wait: until the time for a connection is over, or until it is time to look again. */
@@ -166,19 +166,18 @@ static enum call_event wait_for_endpoint(struct herald_call *call) {
 }
 
 enum call_event herald_attempt_go_on(struct herald_call *call) {
-    nng_msg *msg;
     if (!call->endpoint && !herald_pool_enter(call->channel, call)) {
         return wait_for_endpoint(call);
     }
-    if (make_message(call, &msg) != HERALD_OK) {
+    if (make_message(call) != HERALD_OK) {
         call->reply->outcome = HERALD_NOT_SENT;
         return CALL_FINISH;
     }
     call->reply_ms = reply_limit_ms(call);
-    if (herald_post_send(call, msg, send_limit_ms(call))) {
+    if (herald_post_send(call, send_limit_ms(call))) {
         return CALL_POSTED;
     }
-    nng_msg_free(msg);
+    call->channel->engine->drop_request(call);
     herald_attempt_fail_cancelled(call, HERALD_NOT_SENT);
     return CALL_FINISH;
 }
@@ -219,7 +218,7 @@ static enum call_event on_send_cancelled(struct herald_call *call, int result, e
 enum call_event herald_attempt_on_unsent(struct herald_call *call, int result, enum call_stop stop) {
     bool connected = herald_endpoint_connected(call->endpoint);
     if (result != 0) {
-        nng_msg_free(call->channel->engine->take(call, HERALD_SEND));
+        call->channel->engine->drop_request(call);
     }
     if (stop != CALL_NOT_STOPPED || result == NNG_ECANCELED || atomic_load(&call->channel->closing)) {
         return on_send_cancelled(call, result, stop);
@@ -280,7 +279,8 @@ static void fail_unanswered(struct herald_call *call, int result, enum call_stop
 
 enum call_event herald_attempt_on_received(struct herald_call *call, int result, enum call_stop stop) {
     if (result == 0) {
-        herald_reply_read(call->reply, call->method, call->channel->engine->take(call, HERALD_RECEIVE));
+        const struct herald_received received = call->channel->engine->take(call);
+        herald_reply_read(call->reply, call->method, &received);
     } else {
         fail_unanswered(call, result, stop);
     }

@@ -354,14 +354,9 @@ static enum herald_code call_launch(struct herald_call *call, const ProtobufCMes
                                     herald_call_done_fn *done, void *user, struct herald_call **ret_call,
                                     struct herald_error *reterr) {
     struct herald_call *before = ret_call ? *ret_call : NULL;
-    struct herald_reply *reply = malloc(sizeof(*reply));
-    if (!reply) {
-        herald_error_no_memory(reterr, "a reply of %s", call->channel->url);
-        herald_pool_end(call->channel, call, true);
-        return HERALD_RESOURCE_EXHAUSTED;
-    }
-    herald_reply_init(reply);
-    call->reply = reply;
+    struct herald_reply reply;
+    herald_reply_init(&reply);
+    call->reply = &reply;
     call->done = done;
     call->user = user;
     call->given = request;
@@ -370,16 +365,14 @@ static enum herald_code call_launch(struct herald_call *call, const ProtobufCMes
         *ret_call = call;
     }
     if (!call_run(call)) {
-        free(reply); /* the call is another thread's now, with a reply of that thread */
-        return HERALD_OK;
+        return HERALD_OK; /* the call is another thread's now, with a reply of that thread */
     }
     if (ret_call) {
         *ret_call = before;
     }
-    enum herald_code code = reply->error.code;
-    herald_error_copy(reterr, &reply->error);
-    herald_reply_clear(reply);
-    free(reply);
+    enum herald_code code = reply.error.code;
+    herald_error_copy(reterr, &reply.error);
+    herald_reply_clear(&reply);
     herald_pool_end(call->channel, call, true);
     return code;
 }

@@ -26,14 +26,14 @@ static void post_receive_locked(struct herald_call *call) {
     call->channel->engine->receive(call, left_ms);
 }
 
-bool herald_post_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms) {
+bool herald_post_send(struct herald_call *call, int64_t limit_ms) {
     pthread_mutex_lock(&call->mutex);
     call->given = NULL;
     bool posted = call->stop == CALL_NOT_STOPPED;
     if (posted) {
         herald_call_state_enter(&call->state, CALL_SEND);
         call->posted = HERALD_SEND;
-        if (call->channel->engine->send(call, msg, limit_ms)) {
+        if (call->channel->engine->send(call, limit_ms)) {
             post_receive_locked(call);
         }
     }

@@ -5,6 +5,8 @@
  * What carries the messages of a channel's calls. In the client library nng's sockets do (engine_nng.c). A server can
  * give its channels another engine, with herald_channel_open_on().
  *
+ * Messages lie in memory of the engine: of nng's messages, or in buffers that a call uses again.
+ *
  * A call has one operation at a time: a send, then the receive of its reply, or a pause. Its result is one of nng's
  * codes: 0, NNG_ETIMEDOUT, NNG_ECANCELED, or what became of the connection. The completion of a started call's operation
  * calls the channel's on_completion(), on a thread of the engine, never within a function below. A blocking call waits.
@@ -13,12 +15,22 @@
 
 #include <nng/nng.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct herald_call;
 struct herald_channel;
 struct herald_endpoint;
 struct herald_tls;
+
+/** A reply as it came. */
+struct herald_received {
+    const uint8_t *bytes;
+    size_t count;
+    nng_msg *
+        msg; /* to which the bytes belong, the taker's; NULL: they are the engine's, until the completion returns or the
+                   * call's next operation */
+};
 
 enum herald_operation { HERALD_NO_OPERATION, HERALD_SEND, HERALD_RECEIVE, HERALD_PAUSE };
 
@@ -53,15 +65,18 @@ struct herald_engine {
     /** Gives the place back. The channel's mutex is held. */
     void (*leave_locked)(struct herald_call *call);
 
+    /** Makes room for the message of the next send. NULL: no memory. */
+    uint8_t *(*make_request)(struct herald_call *call, size_t bytes);
+    /** Frees it, after a send that failed or was not posted. */
+    void (*drop_request)(struct herald_call *call);
     /**
      * Posts a send. The engine keeps the message until a connection has room for it.
      *
-     * @msg       taken; after a failure take() gives it back
      * @limit_ms  time after which the send ends with NNG_ETIMEDOUT
      * Returns:  true: a connection has taken the message already, and no completion follows | false: one follows
      * Context:  the call's mutex is held
      */
-    bool (*send)(struct herald_call *call, nng_msg *msg, int64_t limit_ms);
+    bool (*send)(struct herald_call *call, int64_t limit_ms);
     /** Posts the receive of the reply to the message sent last. The call's mutex is held. */
     void (*receive)(struct herald_call *call, int64_t limit_ms);
     /** Makes what a pause needs. False: no memory. */
@@ -70,8 +85,8 @@ struct herald_engine {
     void (*pause)(struct herald_call *call, uint32_t ms);
     /** The result of an operation that has completed. */
     int (*result)(struct herald_call *call, enum herald_operation operation);
-    /** The message of a failed send, or the reply of a receive; the caller owns it. */
-    nng_msg *(*take)(struct herald_call *call, enum herald_operation operation);
+    /** The reply of a receive that has succeeded, once. */
+    struct herald_received (*take)(struct herald_call *call);
     /** Waits until a blocking call's operation has completed. */
     void (*wait)(const struct herald_call *call, enum herald_operation operation);
     /** Ends an operation with NNG_ECANCELED, if it is posted. Locks may be held. Any thread. */

@@ -27,7 +27,8 @@ struct line {
 
 /* Of a call. */
 struct operations {
-    nng_ctx context; /* borrowed from the call's endpoint */
+    nng_ctx context;  /* borrowed from the call's endpoint */
+    nng_msg *request; /* to be sent; NULL: none */
     /* Two, because nng 1.5's thread for time-outs can be late and then ends the aio's next operation. After a send that
      * nng took at the last moment, that would be the wait for the reply. */
     nng_aio *sender, *receiver;
@@ -215,6 +216,7 @@ static bool make_aio(struct herald_call *call, nng_aio **aio) {
 static void unmake_aios(struct herald_call *call) {
     struct operations *operations = operations_of(call);
     if (operations) {
+        nng_msg_free(operations->request);
         nng_aio_free(operations->sender);
         nng_aio_free(operations->receiver);
         nng_aio_free(operations->timer);
@@ -264,9 +266,23 @@ static void leave_context_locked(struct herald_call *call) {
 
 /* ---- operations ---- */
 
-static bool post_context_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms) {
-    const struct operations *operations = operations_of(call);
-    nng_aio_set_msg(operations->sender, msg);
+static uint8_t *make_nng_request(struct herald_call *call, size_t bytes) {
+    nng_msg **request = &operations_of(call)->request;
+    return nng_msg_alloc(request, bytes) == 0 ? nng_msg_body(*request) : NULL;
+}
+
+static void drop_nng_request(struct herald_call *call) {
+    struct operations *operations = operations_of(call);
+    nng_msg_free(operations->request);
+    operations->request = NULL;
+    nng_msg_free(nng_aio_get_msg(operations->sender)); /* of a send that failed */
+    nng_aio_set_msg(operations->sender, NULL);
+}
+
+static bool post_context_send(struct herald_call *call, int64_t limit_ms) {
+    struct operations *operations = operations_of(call);
+    nng_aio_set_msg(operations->sender, operations->request);
+    operations->request = NULL;
     nng_aio_set_timeout(operations->sender, (nng_duration)limit_ms);
     nng_ctx_send(operations->context, operations->sender);
     return false;
@@ -290,11 +306,11 @@ static int aio_result(struct herald_call *call, enum herald_operation operation)
     return nng_aio_result(aio_of(call, operation));
 }
 
-static nng_msg *take_aio_message(struct herald_call *call, enum herald_operation operation) {
-    nng_aio *aio = aio_of(call, operation);
+static struct herald_received take_aio_reply(struct herald_call *call) {
+    nng_aio *aio = operations_of(call)->receiver;
     nng_msg *msg = nng_aio_get_msg(aio);
     nng_aio_set_msg(aio, NULL);
-    return msg;
+    return (struct herald_received){.bytes = nng_msg_body(msg), .count = nng_msg_len(msg), .msg = msg};
 }
 
 static void wait_for_aio(const struct herald_call *call, enum herald_operation operation) {
@@ -317,12 +333,14 @@ const struct herald_engine herald_engine_nng = {
     .enter_locked = enter_context_locked,
     .enter = enter_context,
     .leave_locked = leave_context_locked,
+    .make_request = make_nng_request,
+    .drop_request = drop_nng_request,
     .send = post_context_send,
     .receive = post_context_receive,
     .prepare_pause = prepare_nng_pause,
     .pause = post_nng_pause,
     .result = aio_result,
-    .take = take_aio_message,
+    .take = take_aio_reply,
     .wait = wait_for_aio,
     .cancel = cancel_aio,
     .is_late = true,

@@ -1,5 +1,5 @@
 /*
- * Reads replies. A reply owns nng's message, whose bytes are the payload, and the unpacked message in a few blocks of
+ * Reads replies. A reply owns the bytes that came, nng's message or a copy, and the unpacked message in a few blocks of
  * memory. The envelope is read by hand: proto/herald/rpc/v1/envelope.proto Response, ErrorDetail, Metadata and Timings.
  */
 #include "client/src/reply.h"
@@ -29,7 +29,7 @@ struct reply_block {
 /* The `memory` of struct herald_reply. Its own bytes are enough for a small message, and few enough for malloc()'s fast
  * path. */
 struct reply_memory {
-    nng_msg *msg;
+    nng_msg *msg;               /* NULL: none; what came is in the blocks */
     struct reply_block *blocks; /* once the own bytes are used up, pieces are cut from the first block */
     size_t used_bytes;
     _Alignas(16) unsigned char data[FIRST_BYTES];
@@ -67,20 +67,25 @@ void herald_reply_init(struct herald_reply *reply) {
     reply->memory = NULL;
 }
 
+void herald_reply_free_memory(void *memory) {
+    struct reply_memory *own = memory;
+    if (!own) {
+        return;
+    }
+    while (own->blocks) {
+        struct reply_block *block = own->blocks;
+        own->blocks = block->next;
+        free(block);
+    }
+    nng_msg_free(own->msg);
+    free(own);
+}
+
 void herald_reply_clear(struct herald_reply *reply) {
     if (!reply) {
         return;
     }
-    struct reply_memory *memory = reply->memory;
-    if (memory) {
-        while (memory->blocks) {
-            struct reply_block *block = memory->blocks;
-            memory->blocks = block->next;
-            free(block);
-        }
-        nng_msg_free(memory->msg);
-        free(memory);
-    }
+    herald_reply_free_memory(reply->memory);
     reply->memory = NULL;
     reply->message = NULL;
     reply->payload = NULL;
@@ -279,21 +284,38 @@ static void read_reply_payload(struct herald_reply *reply, const struct herald_m
     }
 }
 
-/* Reads a reply but for its outcome. */
-static void read_reply(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg) {
+/* Makes the memory of a reply, with what came. Returns: the bytes that came | NULL: no memory */
+static const uint8_t *keep_received(struct herald_reply *reply, const struct herald_received *received) {
     struct reply_memory *memory = malloc(sizeof(*memory));
-    reply->done = HERALD_DONE_AS_TOLD;
     if (!memory) {
-        nng_msg_free(msg);
+        nng_msg_free(received->msg);
+        return NULL;
+    }
+    memory->msg = received->msg;
+    memory->blocks = NULL;
+    memory->used_bytes = 0;
+    reply->memory = memory;
+    if (received->msg) {
+        return received->bytes;
+    }
+    uint8_t *copy = reply_alloc(memory, received->count);
+    if (copy && received->count > 0) {
+        memcpy(copy, received->bytes, received->count);
+    }
+    return copy;
+}
+
+/* Reads a reply but for its outcome. */
+static void read_reply(struct herald_reply *reply, const struct herald_method_schema *method,
+                       const struct herald_received *received) {
+    const uint8_t *bytes = keep_received(reply, received);
+    reply->done = HERALD_DONE_AS_TOLD;
+    if (!bytes) {
         reply->done = HERALD_DONE_NOT_KNOWN;
         herald_error_no_memory(&reply->error, "the reply of %s", method->full_name);
         return;
     }
-    memory->msg = msg;
-    memory->blocks = NULL;
-    memory->used_bytes = 0;
-    reply->memory = memory;
-    if (!read_response(reply, nng_msg_body(msg), nng_msg_len(msg))) {
+    if (!read_response(reply, bytes, received->count)) {
         reply->payload = NULL;
         reply->payload_bytes = 0;
         reply->metadata_count = 0;
@@ -301,7 +323,7 @@ static void read_reply(struct herald_reply *reply, const struct herald_method_sc
         reply->done = HERALD_DONE_NOT_KNOWN;
         herald_error_set(&reply->error, HERALD_REASON_MALFORMED_REPLY,
                          "%s: the reply of %zu bytes is no herald.rpc.v1.Response: is the peer a Herald server?",
-                         method->full_name, nng_msg_len(msg));
+                         method->full_name, received->count);
     } else if (reply->error.code == HERALD_OK) {
         read_reply_payload(reply, method);
     } else {
@@ -310,8 +332,9 @@ static void read_reply(struct herald_reply *reply, const struct herald_method_sc
     }
 }
 
-void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg) {
-    read_reply(reply, method, msg);
+void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method,
+                       const struct herald_received *received) {
+    read_reply(reply, method, received);
     /* A server that says UNKNOWN does not know, also one that has not learnt yet to say so in `done`. */
     if (reply->error.code == HERALD_UNKNOWN && reply->done == HERALD_DONE_AS_TOLD) {
         reply->done = HERALD_DONE_NOT_KNOWN;

@@ -224,7 +224,7 @@ static bool write_auth(const struct herald_request *packed, const struct herald_
 }
 
 enum herald_code herald_request_make(const struct herald_request *packed, const struct herald_method_schema *method,
-                                     const struct herald_attempt *attempt, uint32_t max_bytes, nng_msg **ret_msg,
+                                     const struct herald_attempt *attempt, const struct herald_request_room *room,
                                      struct herald_error *reterr) {
     uint8_t auth[HERALD_AUTH_MAX_BYTES], own[NUMBER_MAX_BYTES + ATTEMPT_MAX_BYTES];
     size_t auth_bytes = 0, own_bytes = write_attempt(attempt, own);
@@ -232,15 +232,16 @@ enum herald_code herald_request_make(const struct herald_request *packed, const 
         return herald_error_set(reterr, HERALD_REASON_NOT_SIGNED, "%s: libcrypto could not sign it", method->full_name);
     }
     size_t bytes = packed->common.count + own_bytes + auth_bytes + attempt->metadata->count;
-    if (bytes > max_bytes) {
+    if (bytes > room->max_bytes) {
         return herald_error_set(reterr, HERALD_REASON_MESSAGE_TOO_BIG,
                                 "%s: the message has %zu bytes, the channel's limit is %" PRIu32, method->full_name,
-                                bytes, max_bytes);
+                                bytes, room->max_bytes);
     }
-    if (nng_msg_alloc(ret_msg, bytes) != 0) {
+    uint8_t *to = room->make(room->call, bytes);
+    if (!to) {
         return herald_error_no_memory(reterr, "a request to %s of %zu bytes", method->full_name, bytes);
     }
-    uint8_t *to = append_bytes(nng_msg_body(*ret_msg), packed->common.bytes, packed->common.count);
+    to = append_bytes(to, packed->common.bytes, packed->common.count);
     to = append_bytes(to, own, own_bytes);
     to = append_bytes(to, auth, auth_bytes);
     append_bytes(to, attempt->metadata->bytes, attempt->metadata->count);

@@ -9,10 +9,11 @@
 #include "client/base/buffer.h"
 #include "herald/client.h"
 
-#include <nng/nng.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct herald_call;
 
 struct herald_request {
     struct herald_buffer common;
@@ -46,15 +47,21 @@ struct herald_attempt {
     const struct herald_buffer *metadata;       /* pairs that interceptors added, packed as fields of the envelope */
 };
 
+/** Where a message is made: memory of an engine. */
+struct herald_request_room {
+    uint8_t *(*make)(struct herald_call *call, size_t bytes); /* NULL: no memory */
+    struct herald_call *call;
+    uint32_t max_bytes; /* longest message allowed */
+};
+
 /**
  * Makes an attempt's message.
  *
- * @max_bytes  longest message allowed
- * @ret_msg    the caller owns it
+ * @room    where it is made
  * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED (MESSAGE_TOO_BIG, NOT_SIGNED, OUT_OF_MEMORY)
  */
 enum herald_code herald_request_make(const struct herald_request *packed, const struct herald_method_schema *method,
-                                     const struct herald_attempt *attempt, uint32_t max_bytes, nng_msg **ret_msg,
+                                     const struct herald_attempt *attempt, const struct herald_request_room *room,
                                      struct herald_error *reterr);
 /** Adds a pair to packed metadata. False: no memory. */
 bool herald_request_add_metadata(struct herald_buffer *metadata, const char *key, const void *value,

@@ -3,6 +3,9 @@
 
 #include "server/settings/part.h"
 
+/* Of gateway.loops. */
+#define GATEWAY_LOOPS_MAX 64u
+
 #define GATEWAY_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                           \
     STRING(gateway, listen, "http://127.0.0.1:7100", "Where herald-gateway listens for HTTP.")                         \
     STRING(gateway, url, "",                                                                                           \
@@ -18,7 +21,8 @@
     STRING(gateway, hosts, "",                                                                                         \
            "Names under which it is called, with commas; empty: on loopback localhost and addresses, else any.")       \
     STRING(gateway, trusted_proxies, "", "Addresses of proxies whose X-Forwarded-Host counts, with commas.")           \
-    UINT(gateway, loops, 1, 1, 64, "Loops (threads that answer requests).")                                            \
+    UINT(gateway, loops, 1, SETTING_OR_AUTO, GATEWAY_LOOPS_MAX,                                                        \
+         "Loops (threads that answer requests); auto: one for each processor that the process may use.")               \
     UINT(gateway, max_connections, 10000, 1, 65536, "Connections at once; one long silent makes way.")                 \
     UINT(gateway, max_connections_per_address, 1024, 0, 65536,                                                         \
          "Connections of one address at once, but a trusted proxy's; 0: no limit of its own.")                         \

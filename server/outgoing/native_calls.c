@@ -182,9 +182,22 @@ static bool choose_hub(struct herald_call *call, int64_t limit_ms, void (*run)(s
 
 /* ---- the engine's functions: operations ---- */
 
-static bool post_op_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms) {
+static uint8_t *make_op_request(struct herald_call *call, size_t bytes) {
     struct op *op = op_of(call);
-    op->msg = msg;
+    if (!herald_buffer_reserve(&op->request, bytes > 0 ? bytes : 1)) {
+        return NULL;
+    }
+    op->request.count = bytes;
+    return op->request.bytes;
+}
+
+static void drop_op_request(struct herald_call *call) {
+    herald_buffer_reset(&op_of(call)->request, OP_KEPT_BYTES);
+}
+
+static bool post_op_send(struct herald_call *call, int64_t limit_ms) {
+    struct op *op = op_of(call);
+    herald_buffer_reset(&op->kept, OP_KEPT_BYTES);
     return choose_hub(call, limit_ms, on_posted_send) && begin_send(op);
 }
 
@@ -210,12 +223,9 @@ static int op_result(struct herald_call *call, enum herald_operation operation) 
     return op_of(call)->result;
 }
 
-static nng_msg *take_op_message(struct herald_call *call, enum herald_operation operation) {
-    struct op *op = op_of(call);
-    nng_msg *msg = op->msg;
-    (void)operation;
-    op->msg = NULL;
-    return msg;
+static struct herald_received take_op_reply(struct herald_call *call) {
+    const struct op *op = op_of(call);
+    return (struct herald_received){.bytes = op->reply, .count = op->reply_bytes};
 }
 
 static void wait_for_op(const struct herald_call *call, enum herald_operation operation) {
@@ -398,12 +408,14 @@ static const struct herald_engine functions = {
     .enter_locked = enter_native,
     .enter = enter_native,
     .leave_locked = leave_op_locked,
+    .make_request = make_op_request,
+    .drop_request = drop_op_request,
     .send = post_op_send,
     .receive = post_op_receive,
     .prepare_pause = prepare_op_pause,
     .pause = post_op_pause,
     .result = op_result,
-    .take = take_op_message,
+    .take = take_op_reply,
     .wait = wait_for_op,
     .cancel = cancel_op,
     .turn = turn_loops,

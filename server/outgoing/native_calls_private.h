@@ -19,6 +19,8 @@ struct due {
     void (*fire)(struct due *due);
 };
 #define DUE_NONE SIZE_MAX
+/* Of the memory for a request, and for a reply, so much stays with a call that has ended. */
+#define OP_KEPT_BYTES 1024u
 
 /** What belongs to one loop. On its thread only, unless said otherwise. */
 struct hub {
@@ -72,14 +74,17 @@ struct op {
     atomic_uint shares; /* references: the call, cancel_work, an operation of a blocking call, a lane's table */
 
     enum op_state state;
-    nng_msg *msg;
-    int result;        /* of the operation that has completed */
-    int answer;        /* OP_ANSWERED: of the receive that is not posted yet */
-    int64_t limit_ms;  /* of what is posted to the hub */
-    struct lane *lane; /* of a send and its receive */
-    uint32_t id;       /* of the request */
-    bool is_listed;    /* in the lane's table */
-    bool is_user;      /* of the hub */
+    struct herald_buffer request; /* to be sent */
+    const uint8_t *reply;         /* of reply_bytes: in the stream's memory, or kept */
+    size_t reply_bytes;
+    struct herald_buffer kept; /* a reply for later, or for another thread */
+    int result;                /* of the operation that has completed */
+    int answer;                /* OP_ANSWERED: of the receive that is not posted yet */
+    int64_t limit_ms;          /* of what is posted to the hub */
+    struct lane *lane;         /* of a send and its receive */
+    uint32_t id;               /* of the request */
+    bool is_listed;            /* in the lane's table */
+    bool is_user;              /* of the hub */
     struct op *next, *prev;
 
     /* Of a blocking call. */

@@ -97,12 +97,11 @@ static bool put_request(struct lane *lane, struct op *op) {
     op->id = next_id(lane);
     const uint8_t id[ID_BYTES] = {(uint8_t)(op->id >> 24), (uint8_t)(op->id >> 16), (uint8_t)(op->id >> 8),
                                   (uint8_t)op->id};
-    const struct native_part parts[] = {{id, sizeof(id)}, {nng_msg_body(op->msg), nng_msg_len(op->msg)}};
+    const struct native_part parts[] = {{id, sizeof(id)}, {op->request.bytes, op->request.count}};
     if (native_stream_send(lane->stream, parts, 2) == 0) {
         return false;
     }
-    nng_msg_free(op->msg);
-    op->msg = NULL;
+    herald_buffer_reset(&op->request, OP_KEPT_BYTES);
     list(lane, op);
     return true;
 }
@@ -148,15 +147,16 @@ static void on_stream_sent(void *user, uint64_t position) {
     pump(user);
 }
 
-static nng_msg *copy_of(const uint8_t *data, size_t bytes) {
-    nng_msg *msg;
-    if (nng_msg_alloc(&msg, bytes) != 0) {
-        return NULL;
+/* Keeps a reply for later. Returns: the result of its receive */
+static int keep_reply(struct op *op, const uint8_t *data, size_t bytes) {
+    if (!herald_buffer_reserve(&op->kept, bytes > 0 ? bytes : 1)) {
+        return NNG_ENOMEM;
     }
     if (bytes > 0) {
-        memcpy(nng_msg_body(msg), data, bytes);
+        memcpy(op->kept.bytes, data, bytes);
     }
-    return msg;
+    op->reply = op->kept.bytes;
+    return 0;
 }
 
 /* A number that nobody waits for any more is of a request that was given up. */
@@ -171,8 +171,13 @@ static bool on_stream_message(void *user, uint8_t *data, size_t bytes) {
     if (op == NULL) {
         return true;
     }
-    op->msg = copy_of(data + ID_BYTES, bytes - ID_BYTES);
-    int result = op->msg != NULL ? 0 : NNG_ENOMEM;
+    op->reply_bytes = bytes - ID_BYTES;
+    if (op->state == OP_WAITING && op->call->kind != CALL_BLOCKING) {
+        op->reply = data + ID_BYTES;
+        op_complete(op, 0); /* reads it */
+        return true;
+    }
+    int result = keep_reply(op, data + ID_BYTES, bytes - ID_BYTES);
     if (op->state == OP_WAITING) {
         op_complete(op, result);
         return true;

@@ -25,6 +25,7 @@ void op_unshare(struct op *op) {
     }
     (void)pthread_cond_destroy(&op->done);
     (void)pthread_mutex_destroy(&op->mutex);
-    nng_msg_free(op->msg);
+    herald_buffer_reset(&op->request, 0);
+    herald_buffer_reset(&op->kept, 0);
     free(op);
 }

@@ -28,6 +28,7 @@
 #include "server/process/signals.h"
 #include "server/rpc/rpc_settings.h"
 #include "server/runtime/failpoint.h"
+#include "server/runtime/processors.h"
 #include "server/settings/table.h"
 #include "server/transport/descriptors.h"
 
@@ -198,7 +199,8 @@ static void *run_loop(void *arg) {
 }
 
 static unsigned loop_count_of(const struct server_app *app, const struct settings *settings) {
-    return app->loop_count ? app->loop_count(settings) : rpc_settings(settings)->rpc_loops;
+    return app->loop_count ? app->loop_count(settings)
+                           : processors_loops(rpc_settings(settings)->rpc_loops, RPC_LOOPS_MAX);
 }
 
 static enum herald_code make_loops(struct server_run *run, struct herald_error *reterr) {

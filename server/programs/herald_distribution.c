@@ -9,6 +9,7 @@
 #include "server/process/service_main.h"
 #include "server/programs/failpoints.h"
 #include "server/programs/settings.h"
+#include "server/runtime/processors.h"
 
 static const char *distribution_listen_url(const struct settings *settings) {
     return settings->distribution_url;
@@ -27,7 +28,8 @@ static enum herald_code open_distribution_process(struct service_process *proces
         .release = DB_QUERY_DISTRIBUTION_RELEASE,
     };
     enum herald_code code = channel_states_new(process->settings, &shared->channels, reterr);
-    for (uint32_t i = 0; code == HERALD_OK && i < process->settings->rpc_loops; i++) {
+    unsigned loops = processors_loops(process->settings->rpc_loops, ENGINE_LOOPS_MAX);
+    for (unsigned i = 0; code == HERALD_OK && i < loops; i++) {
         code = instance_new(&options, &shared->instances[i], reterr);
     }
     return code;

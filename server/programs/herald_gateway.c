@@ -6,6 +6,7 @@
 #include "server/programs/failpoints.h"
 #include "server/programs/outgoing_calls.h"
 #include "server/programs/settings.h"
+#include "server/runtime/processors.h"
 #include "server/transport/descriptors.h"
 
 #include <pthread.h>
@@ -29,7 +30,7 @@ struct drain_work {
 };
 
 static unsigned gateway_loop_count(const struct settings *settings) {
-    return settings->gateway_loops;
+    return processors_loops(settings->gateway_loops, GATEWAY_LOOPS_MAX);
 }
 
 static const char *url_or(const char *own, const char *shared) {

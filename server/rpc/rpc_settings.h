@@ -3,6 +3,9 @@
 
 #include "server/settings/part.h"
 
+/* Of rpc.loops. */
+#define RPC_LOOPS_MAX 64u
+
 #define RPC_SETTINGS(STRING, SECRET, UINT, BOOL, CHOICE)                                                               \
     BOOL(rpc, insecure, false, "Allow listening beyond loopback without TLS and authentication.")                      \
     UINT(rpc, max_message_bytes, 262144, 1024, 16777216, "Largest message taken or sent, bytes.")                      \
@@ -17,7 +20,8 @@
          "percent.")                                                                                                   \
     UINT(rpc, spare_contexts, 32, 1, 1024, "Extra receivers that only refuse.")                                        \
     UINT(rpc, arena_bytes, 4194304, 65536, 268435456, "Memory of one call, bytes.")                                    \
-    UINT(rpc, loops, 1, 1, 64, "Loops (threads that run tasks).")                                                      \
+    UINT(rpc, loops, 1, SETTING_OR_AUTO, RPC_LOOPS_MAX,                                                                \
+         "Loops (threads that run tasks); auto: one for each processor that the process may use.")                     \
     CHOICE(rpc, engine, "nng", "nng|native",                                                                           \
            "What speaks to clients and other servers: nng, on threads of its own, or the loops themselves (native).")  \
     UINT(rpc, drain_ms, 10000, 0, 600000, "Longest wait for running calls at SIGTERM, ms.")                            \

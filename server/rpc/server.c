@@ -16,8 +16,6 @@
 #include <string.h>
 #include <time.h>
 
-/* Of the setting rpc.loops. */
-#define RPC_LOOPS_MAX 64u
 /* How long cancelled calls may take to end, after the drain's time. */
 #define CANCEL_WAIT_MS 2000u
 /* Pause at the end of a drain, for replies that nng has accepted but not yet written to the kernel. */

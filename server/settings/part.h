@@ -7,6 +7,7 @@
  *
  * STRING(section, key, default, doc)  SECRET(section, key, default, doc): masked when printed
  * UINT(section, key, default, min, max, doc)  BOOL(section, key, default, doc)
+ * UINT(section, key, default, SETTING_OR_AUTO, max, doc): a number from 1, or "auto", which is 0
  * CHOICE(section, key, default, "a|b|c", doc): a string that is one of those
  *
  * A member is named section_key. Environment: HERALD_<SECTION>_<KEY> in upper case, dots in section names as

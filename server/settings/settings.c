@@ -50,14 +50,21 @@ static void bad_setting_value(struct settings_reading *reading, const struct set
 
 static void set_uint(struct settings_reading *reading, const struct setting_row *row, const char *value) {
     char *end = NULL;
+    bool or_auto = row->min == SETTING_OR_AUTO;
+    uint32_t min = or_auto ? 1 : row->min;
     errno = 0;
     unsigned long long number = strtoull(value, &end, 10);
-    if (isdigit((unsigned char)*value) && *end == '\0' && errno == 0 && number >= row->min && number <= row->max) {
+    if (isdigit((unsigned char)*value) && *end == '\0' && errno == 0 && number >= min && number <= row->max) {
         *setting_uint(row, reading->settings) = (uint32_t)number;
         return;
     }
+    if (or_auto && strcmp(value, "auto") == 0) {
+        *setting_uint(row, reading->settings) = 0;
+        return;
+    }
     char expected[64];
-    (void)snprintf(expected, sizeof(expected), "a whole number from %u to %u", row->min, row->max);
+    (void)snprintf(expected, sizeof(expected), "a whole number from %u to %u%s", min, row->max,
+                   or_auto ? ", or auto" : "");
     bad_setting_value(reading, row, value, expected);
 }
 

@@ -11,6 +11,9 @@
 #include <stdio.h>
 
 struct config_problems;
+/** In the place of a number's minimum: from 1, or "auto", which is 0. */
+#define SETTING_OR_AUTO UINT32_MAX
+
 struct settings;
 struct settings_origins;
 struct settings_table;

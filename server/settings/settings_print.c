@@ -20,7 +20,9 @@ static void print_masked(const char *text, FILE *out) {
 }
 
 static void print_value(const struct setting_row *row, const struct settings *settings, FILE *out) {
-    if (row->kind == SETTING_IS_UINT) {
+    if (row->kind == SETTING_IS_UINT && row->min == SETTING_OR_AUTO && *setting_uint(row, settings) == 0) {
+        fprintf(out, "auto");
+    } else if (row->kind == SETTING_IS_UINT) {
         fprintf(out, "%u", *setting_uint(row, settings));
     } else if (row->kind == SETTING_IS_BOOL) {
         fprintf(out, "%s", *setting_bool(row, settings) ? "true" : "false");
@@ -63,7 +65,9 @@ static void print_row_reference(const struct setting_row *row, FILE *out) {
     char name[SETTING_ENV_NAME_BYTES];
     setting_env_name(row, name);
     fprintf(out, "# %s\n", row->doc);
-    if (row->kind == SETTING_IS_UINT) {
+    if (row->kind == SETTING_IS_UINT && row->min == SETTING_OR_AUTO) {
+        fprintf(out, "# 1 to %u, or auto. %s\n%s = %u\n", row->max, name, row->key, row->default_);
+    } else if (row->kind == SETTING_IS_UINT) {
         fprintf(out, "# %u to %u. %s\n%s = %u\n", row->min, row->max, name, row->key, row->default_);
     } else if (row->kind == SETTING_IS_BOOL) {
         fprintf(out, "# true or false. %s\n%s = %s\n", name, row->key, row->default_ != 0 ? "true" : "false");

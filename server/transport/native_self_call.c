@@ -191,9 +191,9 @@ const char *native_self_call(struct native_port *port, const struct self_call *c
     const uint64_t until_us = herald_monotonic_us() + (uint64_t)call->timeout_ms * 1000u;
     const struct timespec until = herald_timespec_of_us(until_us), pause = {.tv_nsec = REDIAL_MS * 1000000L};
     const char *why = call_once(port, call, &until);
-    while (why != NULL && herald_monotonic_us() + REDIAL_MS * 1000u < until_us) {
+    while (why != NULL && !atomic_load(&port->has_ended) && herald_monotonic_us() + REDIAL_MS * 1000u < until_us) {
         (void)nanosleep(&pause, NULL);
         why = call_once(port, call, &until);
     }
-    return why;
+    return atomic_load(&port->has_ended) ? NULL : why; /* the server ends: nothing is to be watched any more */
 }

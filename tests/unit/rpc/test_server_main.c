@@ -3,6 +3,7 @@
 #include "herald/job/v1/job.client.h"
 #include "process.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -397,6 +398,32 @@ static void test_main_several_loops_start_and_stop(void **state) {
     expect_end(process, 0, "server.stopped");
 }
 
+static unsigned count_text(const char *text, const char *part) {
+    unsigned count = 0;
+    for (; (text = strstr(text, part)) != NULL; text += strlen(part)) {
+        count++;
+    }
+    return count;
+}
+
+static void test_main_loops_are_as_many_as_processors_where_that_is_wanted(void **state) {
+    cpu_set_t one;
+    (void)state;
+    setenv("HERALD_RPC_LOOPS", "auto", 1);
+    expect_run(ARGUMENTS("--check-config"), 0, "loops = auto");
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    cpu_set_t before;
+    assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0); /* the program inherits it */
+    struct process *process = start_process(TEST_PROGRAM, NULL);
+    assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+    (void)await_output(process, "server.listening");
+    assert_int_equal(count_text(process->output, "start_loop\n"), 1);
+    kill(process->pid, SIGTERM);
+    expect_end(process, 0, "stop");
+}
+
 static void test_main_program_without_rpc_runs_and_ends(void **state) {
     (void)state;
     setenv("PROGRAM_MODE", "no-rpc", 1);
@@ -528,6 +555,7 @@ int main(void) {
         TEST(test_main_failed_start_of_one_loop_stops_the_others),
         TEST(test_main_signal_ends_with_zero),
         TEST(test_main_several_loops_start_and_stop),
+        TEST(test_main_loops_are_as_many_as_processors_where_that_is_wanted),
         TEST(test_main_program_without_rpc_runs_and_ends),
         TEST(test_main_sigpipe_is_ignored),
         TEST(test_main_drain_answers_running_calls),

@@ -114,6 +114,18 @@ static void test_settings_file_overrides_defaults_and_environment_the_file(void 
     settings_fini(&settings);
 }
 
+static void test_settings_number_of_loops_may_be_auto(void **state) {
+    struct settings settings;
+    struct herald_error error;
+    (void)state;
+    assert_int_equal(load(&settings, "[rpc]\nloops = auto\n", NULL), HERALD_OK);
+    assert_int_equal(settings.rpc_loops, 0);
+    settings_fini(&settings);
+    assert_int_equal(load(&settings, "[rpc]\nloops = 0\n", &error), HERALD_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "a whole number from 1 to 64, or auto"));
+    assert_int_equal(load(&settings, "[rpc]\nmax_in_flight = auto\n", &error), HERALD_INVALID_ARGUMENT);
+}
+
 static void test_settings_every_exported_variable_is_a_setting(void **state) {
     (void)state;
     struct settings settings;
@@ -471,7 +483,7 @@ static void test_settings_reference_reads_back_as_the_defaults(void **state) {
     struct settings defaults, read;
     struct herald_error error = {0};
     char *reference = print(NULL);
-    assert_non_null(strstr(reference, "# 1 to 64. HERALD_RPC_LOOPS\nloops = 1\n"));
+    assert_non_null(strstr(reference, "# 1 to 64, or auto. HERALD_RPC_LOOPS\nloops = 1\n"));
     enum herald_code code = load(&read, reference, &error);
     if (code != HERALD_OK) {
         fail_msg("%s", error.message);
@@ -493,6 +505,7 @@ int main(void) {
         TEST(test_settings_without_file_are_the_defaults),
         TEST(test_settings_servers_are_called_where_they_listen_unless_told),
         TEST(test_settings_file_overrides_defaults_and_environment_the_file),
+        TEST(test_settings_number_of_loops_may_be_auto),
         TEST(test_settings_every_exported_variable_is_a_setting),
         TEST(test_settings_bad_lines_are_named_with_file_and_line),
         TEST(test_settings_bad_values_say_what_is_allowed),

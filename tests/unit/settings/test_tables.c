@@ -17,7 +17,7 @@ static bool is_one_of(const char *choices, const char *text) {
 static bool default_is_good(const struct setting_row *row) {
     switch (row->kind) {
     case SETTING_IS_UINT:
-        return row->min <= row->default_ && row->default_ <= row->max;
+        return (row->min <= row->default_ || row->min == SETTING_OR_AUTO) && row->default_ <= row->max;
     case SETTING_IS_BOOL:
         return row->default_ <= 1;
     case SETTING_IS_CHOICE:
