@@ -280,7 +280,8 @@ static void fail_unanswered(struct herald_call *call, int result, enum call_stop
 
 enum call_event herald_attempt_on_received(struct herald_call *call, int result, enum call_stop stop) {
     if (result == 0) {
-        herald_reply_read(call->reply, call->method, call->channel->engine->take(call, HERALD_RECEIVE));
+        nng_msg *msg = call->channel->engine->take(call, HERALD_RECEIVE);
+        herald_reply_read(call->reply, call->method, msg, call->packed);
     } else {
         fail_unanswered(call, result, stop);
     }

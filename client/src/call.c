@@ -299,7 +299,7 @@ static void call_reset(struct herald_call *call) {
     call->attempts = 0;
     call->uncounted = call->cuts = 0;
     call->reply_until_ms = INT64_MAX;
-    call->cut = false;
+    call->cut = call->packed = false;
     call->restart_until_ms = call->held_until_ms = 0;
     call->posted = HERALD_NO_OPERATION;
     call->stop = CALL_NOT_STOPPED;
@@ -354,14 +354,9 @@ static enum herald_code call_launch(struct herald_call *call, const ProtobufCMes
                                     herald_call_done_fn *done, void *user, struct herald_call **ret_call,
                                     struct herald_error *reterr) {
     struct herald_call *before = ret_call ? *ret_call : NULL;
-    struct herald_reply *reply = malloc(sizeof(*reply));
-    if (!reply) {
-        herald_error_no_memory(reterr, "a reply of %s", call->channel->url);
-        herald_pool_end(call->channel, call, true);
-        return HERALD_RESOURCE_EXHAUSTED;
-    }
-    herald_reply_init(reply);
-    call->reply = reply;
+    struct herald_reply reply;
+    herald_reply_init(&reply);
+    call->reply = &reply;
     call->done = done;
     call->user = user;
     call->given = request;
@@ -370,16 +365,14 @@ static enum herald_code call_launch(struct herald_call *call, const ProtobufCMes
         *ret_call = call;
     }
     if (!call_run(call)) {
-        free(reply); /* the call is another thread's now, with a reply of that thread */
-        return HERALD_OK;
+        return HERALD_OK; /* the call is another thread's now, with a reply of that thread */
     }
     if (ret_call) {
         *ret_call = before;
     }
-    enum herald_code code = reply->error.code;
-    herald_error_copy(reterr, &reply->error);
-    herald_reply_clear(reply);
-    free(reply);
+    enum herald_code code = reply.error.code;
+    herald_error_copy(reterr, &reply.error);
+    herald_reply_clear(&reply);
     herald_pool_end(call->channel, call, true);
     return code;
 }
@@ -392,6 +385,20 @@ enum herald_code herald_call_start(struct herald_channel *channel, const struct 
     enum herald_code code =
         call_prepare(channel, NULL, method, request, options ? options : &default_options, NULL, &call, reterr);
     return code == HERALD_OK ? call_launch(call, request, done, user, ret_call, reterr) : code;
+}
+
+enum herald_code herald_call_start_packed(struct herald_channel *channel, const struct herald_method_schema *method,
+                                          const ProtobufCMessage *request, const struct herald_call_options *options,
+                                          herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+                                          struct herald_error *reterr) {
+    struct herald_call *call = NULL;
+    enum herald_code code =
+        call_prepare(channel, NULL, method, request, options ? options : &default_options, NULL, &call, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    call->packed = true;
+    return call_launch(call, request, done, user, ret_call, reterr);
 }
 
 enum herald_code herald_call_own(struct herald_endpoint *endpoint, const struct herald_method_schema *method,

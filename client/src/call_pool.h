@@ -42,6 +42,7 @@ struct herald_call {
     const struct herald_method_schema *method;
     struct herald_request request;
     herald_call_done_fn *done; /* NULL for a blocking call */
+    bool packed;               /* its reply has no message: herald_call_start_packed() */
     void *user;
     /* Where the end goes: of a blocking call its caller's reply; of a started call one that the thread which drives the
      * call lends it, from a completion to the next post. A waiting call holds none, because a reply takes 7 KB. */

@@ -67,26 +67,44 @@ void herald_reply_init(struct herald_reply *reply) {
     reply->memory = NULL;
 }
 
-void herald_reply_clear(struct herald_reply *reply) {
-    if (!reply) {
+static void free_reply_memory(struct reply_memory *memory) {
+    if (!memory) {
         return;
     }
-    struct reply_memory *memory = reply->memory;
-    if (memory) {
-        while (memory->blocks) {
-            struct reply_block *block = memory->blocks;
-            memory->blocks = block->next;
-            free(block);
-        }
-        nng_msg_free(memory->msg);
-        free(memory);
+    while (memory->blocks) {
+        struct reply_block *block = memory->blocks;
+        memory->blocks = block->next;
+        free(block);
     }
+    nng_msg_free(memory->msg);
+    free(memory);
+}
+
+static void forget_memory(struct herald_reply *reply) {
     reply->memory = NULL;
     reply->message = NULL;
     reply->payload = NULL;
     reply->payload_bytes = 0;
     reply->metadata = NULL;
     reply->metadata_count = 0;
+}
+
+void herald_reply_clear(struct herald_reply *reply) {
+    if (reply) {
+        free_reply_memory(reply->memory);
+        forget_memory(reply);
+    }
+}
+
+struct herald_response herald_reply_take_response(struct herald_reply *reply) {
+    const struct herald_response response = {reply->payload, reply->payload_bytes, reply->memory};
+    forget_memory(reply);
+    return response;
+}
+
+void herald_response_clear(struct herald_response *response) {
+    free_reply_memory(response->memory);
+    *response = (struct herald_response){.memory = NULL};
 }
 
 static void *reply_alloc(void *user, size_t bytes) {
@@ -263,12 +281,12 @@ static bool read_response(struct herald_reply *reply, const uint8_t *bytes, size
     return true;
 }
 
-static void read_reply_payload(struct herald_reply *reply, const struct herald_method_schema *method) {
+static void read_reply_payload(struct herald_reply *reply, const struct herald_method_schema *method, bool packed) {
     ProtobufCAllocator allocator = {.alloc = reply_alloc, .free = reply_free, .allocator_data = reply->memory};
     struct herald_error error;
     ProtobufCMessage *message = NULL;
-    enum herald_code code =
-        herald_unpack(method->response, &allocator, reply->payload, reply->payload_bytes, &message, &error);
+    enum herald_code code = herald_unpack(method->response, &allocator, reply->payload, reply->payload_bytes,
+                                          packed ? NULL : &message, &error);
     reply->message = message;
     reply->done = code == HERALD_OK ? HERALD_DONE_AS_TOLD : HERALD_DONE_NOT_KNOWN;
     if (code == HERALD_RESOURCE_EXHAUSTED && herald_error_is(&error, HERALD_REASON_OUT_OF_MEMORY)) {
@@ -280,7 +298,8 @@ static void read_reply_payload(struct herald_reply *reply, const struct herald_m
 }
 
 /* Reads a reply but for its outcome. */
-static void read_reply(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg) {
+static void read_reply(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg,
+                       bool packed) {
     struct reply_memory *memory = malloc(sizeof(*memory));
     reply->done = HERALD_DONE_AS_TOLD;
     if (!memory) {
@@ -303,15 +322,16 @@ static void read_reply(struct herald_reply *reply, const struct herald_method_sc
                          "%s: the reply of %zu bytes is no herald.rpc.v1.Response: is the peer a Herald server?",
                          method->full_name, nng_msg_len(msg));
     } else if (reply->error.code == HERALD_OK) {
-        read_reply_payload(reply, method);
+        read_reply_payload(reply, method, packed);
     } else {
         reply->payload = NULL;
         reply->payload_bytes = 0;
     }
 }
 
-void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg) {
-    read_reply(reply, method, msg);
+void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method, nng_msg *msg,
+                       bool packed) {
+    read_reply(reply, method, msg, packed);
     /* A server that says UNKNOWN does not know, also one that has not learnt yet to say so in `done`. */
     if (reply->error.code == HERALD_UNKNOWN && reply->done == HERALD_DONE_AS_TOLD) {
         reply->done = HERALD_DONE_NOT_KNOWN;
