@@ -207,7 +207,7 @@ void herald_pool_report(struct herald_channel *channel, const struct herald_call
 void herald_pool_look(struct herald_channel *channel, const struct herald_endpoint *but, bool *ret_ready,
                       bool *ret_connected);
 /** Whether the budget has a retry left. */
-bool herald_pool_has_retry(struct herald_channel *channel);
+bool herald_pool_has_retry(struct herald_channel *channel, int64_t now_ms);
 /** Withdraws a retry from the budget. False: the budget is spent, or the channel is being closed. */
 bool herald_pool_admit_retry(struct herald_channel *channel);
 

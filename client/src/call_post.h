@@ -20,9 +20,10 @@ bool herald_post_pause(struct herald_call *call, enum call_event event, uint32_t
  *
  * @msg       taken on success only
  * @limit_ms  time after which the send ends with NNG_ETIMEDOUT
+ * @now_ms    the time now
  * Returns:  true: the call may belong to another thread by now | false: nothing was posted: the call is cancelled
  */
-bool herald_post_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms);
+bool herald_post_send(struct herald_call *call, nng_msg *msg, int64_t limit_ms, int64_t now_ms);
 /**
  * Takes the completion of the posted operation. When a send was taken, posts the receive at once.
  *
