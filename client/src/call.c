@@ -333,7 +333,9 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     };
     call->reply = reply;
     if (options->call_id) {
-        snprintf(call->call_id, sizeof(call->call_id), "%s", options->call_id);
+        size_t bytes = strnlen(options->call_id, sizeof(call->call_id) - 1);
+        memcpy(call->call_id, options->call_id, bytes);
+        call->call_id[bytes] = '\0';
     } else {
         herald_uuid7(call->call_id);
     }

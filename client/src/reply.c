@@ -53,7 +53,10 @@ void herald_reply_init(struct herald_reply *reply) {
     reply->outcome = HERALD_NOT_SENT;
     reply->done = HERALD_DONE_AS_TOLD;
     reply->effect = (enum herald_effect)0;
-    memset(&reply->error, 0, offsetof(struct herald_error, details));
+    reply->error.code = HERALD_OK;
+    reply->error.retry_after_ms = 0;
+    reply->error.reason[0] = reply->error.message[0] = reply->error.origin[0] = '\0';
+    reply->error.detail_count = 0;
     reply->message = NULL;
     reply->payload = NULL;
     reply->payload_bytes = 0;

@@ -20,7 +20,7 @@ struct herald_response {
 struct herald_response herald_reply_take_response(struct herald_reply *reply);
 /** Frees what the response holds. Zeroed is allowed. */
 void herald_response_clear(struct herald_response *response);
-/** Initialises a reply, but leaves the many bytes of its error's details untouched. */
+/** Initialises a reply, but leaves the many bytes behind the texts of its error untouched. */
 void herald_reply_init(struct herald_reply *reply);
 
 #endif

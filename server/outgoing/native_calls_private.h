@@ -73,6 +73,7 @@ struct op {
 
     enum op_state state;
     nng_msg *msg;
+    nng_msg *kept;     /* a short request that was sent: its reply is put there */
     int result;        /* of the operation that has completed */
     int answer;        /* OP_ANSWERED: of the receive that is not posted yet */
     int64_t limit_ms;  /* of what is posted to the hub */

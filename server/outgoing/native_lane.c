@@ -17,6 +17,8 @@
 #define UNSENT_BYTES (256u * 1024u)
 #define ID_BYTES     4u
 #define ID_BIT       0x80000000u
+/* A request up to that size is kept for its reply. */
+#define KEPT_BYTES 1024u
 /* What a reply may be longer than its body, as nng counts. */
 #define HEADER_BYTES 16u
 
@@ -101,8 +103,13 @@ static bool put_request(struct lane *lane, struct op *op) {
     if (native_stream_send(lane->stream, parts, 2) == 0) {
         return false;
     }
-    nng_msg_free(op->msg);
+    nng_msg_free(op->kept);
+    op->kept = op->msg;
     op->msg = NULL;
+    if (nng_msg_len(op->kept) > KEPT_BYTES) {
+        nng_msg_free(op->kept);
+        op->kept = NULL;
+    }
     list(lane, op);
     return true;
 }
@@ -148,13 +155,17 @@ static void on_stream_sent(void *user, uint64_t position) {
     pump(user);
 }
 
-static nng_msg *copy_of(const uint8_t *data, size_t bytes) {
-    nng_msg *msg;
-    if (nng_msg_alloc(&msg, bytes) != 0) {
+/* NULL: no memory. */
+static nng_msg *make_reply(struct op *op, const uint8_t *data, size_t bytes) {
+    nng_msg *msg = op->kept;
+    op->kept = NULL;
+    if (msg == NULL && nng_msg_alloc(&msg, 0) != 0) {
         return NULL;
     }
-    if (bytes > 0) {
-        memcpy(nng_msg_body(msg), data, bytes);
+    nng_msg_clear(msg);
+    if (nng_msg_append(msg, data, bytes) != 0) {
+        nng_msg_free(msg);
+        return NULL;
     }
     return msg;
 }
@@ -171,7 +182,7 @@ static bool on_stream_message(void *user, uint8_t *data, size_t bytes) {
     if (op == NULL) {
         return true;
     }
-    op->msg = copy_of(data + ID_BYTES, bytes - ID_BYTES);
+    op->msg = make_reply(op, data + ID_BYTES, bytes - ID_BYTES);
     int result = op->msg != NULL ? 0 : NNG_ENOMEM;
     if (op->state == OP_WAITING) {
         op_complete(op, result);

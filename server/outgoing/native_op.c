@@ -26,5 +26,6 @@ void op_unshare(struct op *op) {
     (void)pthread_cond_destroy(&op->done);
     (void)pthread_mutex_destroy(&op->mutex);
     nng_msg_free(op->msg);
+    nng_msg_free(op->kept);
     free(op);
 }
