@@ -234,7 +234,7 @@ enum herald_code herald_unpack(const struct herald_message_schema *schema, Proto
                             HERALD_UNPACK_BASE_MEMORY_BYTES + HERALD_UNPACK_MEMORY_FACTOR * bytes_count};
     struct frame root = {.schema = schema, .data = bytes ? bytes : nothing, .bytes = bytes_count};
     enum herald_code code = walk_message(&walk, &root);
-    if (code != HERALD_OK) {
+    if (code != HERALD_OK || !ret_message) {
         return code;
     }
     ProtobufCMessage *message = protobuf_c_message_unpack(schema->descriptor, allocator, bytes_count, root.data);

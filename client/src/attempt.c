@@ -30,9 +30,9 @@ static const char *call_url(const struct herald_call *call) {
     return call->endpoint ? call->endpoint->url : call->channel->url;
 }
 
-/* Whether the call has spent none of its time yet: no message was made, and no attempt held back. */
-static bool is_fresh(const struct herald_call *call) {
-    return call->attempt.ticket == 0 && call->held_until_ms == 0;
+/* The time now: of a call that has posted nothing and run no other's code yet, when it was started. */
+static int64_t attempt_now_ms(const struct herald_call *call) {
+    return call->given && call->interceptors_run == 0 ? call->started_ms : herald_now_ms();
 }
 
 /* ---- ends ---- */
@@ -101,8 +101,7 @@ static void tell_cancelled(struct herald_call *call, bool deadline_exceeded) {
 /* ---- steps of an attempt ---- */
 
 enum call_event herald_attempt_begin(struct herald_call *call) {
-    int64_t from_ms = is_fresh(call) ? call->started_ms : herald_now_ms();
-    call->connect_until_ms = from_ms + call->channel->connect_timeout_ms;
+    call->connect_until_ms = (call->given ? call->started_ms : herald_now_ms()) + call->channel->connect_timeout_ms;
     call->attempts++;
     if (herald_intercept_before(call, call->given, &call->reply->error) == HERALD_OK) {
         return CALL_ATTEMPT;
@@ -113,10 +112,10 @@ enum call_event herald_attempt_begin(struct herald_call *call) {
     return CALL_END;
 }
 
-static enum herald_code make_message(struct herald_call *call) {
+static enum herald_code make_message(struct herald_call *call, int64_t now_ms) {
     struct herald_channel *channel = call->channel;
     struct herald_attempt *attempt = &call->attempt;
-    int64_t left_ms = is_fresh(call) ? call->timeout_ms : herald_call_remaining_ms(call);
+    int64_t left_ms = call->deadline_ms - now_ms;
     attempt->number = (uint32_t)herald_min_i64((int64_t)call->attempts - 1, ATTEMPT_NUMBER_MOST);
     attempt->ticket = atomic_fetch_add_explicit(&channel->last_ticket, 1, memory_order_relaxed) + 1;
     attempt->timeout_ms = left_ms > 0 ? (uint32_t)left_ms : 1; /* 0 would be the method's default */
@@ -125,9 +124,8 @@ static enum herald_code make_message(struct herald_call *call) {
 }
 
 /* How long a send may wait: until the time for a connection is over, or until it is time to look again. */
-static int64_t send_limit_ms(const struct herald_call *call) {
+static int64_t send_limit_ms(const struct herald_call *call, int64_t now_ms) {
     const struct herald_channel *channel = call->channel;
-    int64_t now_ms = herald_now_ms();
     int64_t limit_ms = call->deadline_ms - now_ms, look_ms = call->connect_until_ms - now_ms;
     if (look_ms <= 0) {
         look_ms = channel->connect_timeout_ms;
@@ -141,16 +139,16 @@ static int64_t send_limit_ms(const struct herald_call *call) {
 }
 
 /* How long the attempt may wait for its reply. */
-static int64_t reply_limit_ms(struct herald_call *call) {
+static int64_t reply_limit_ms(struct herald_call *call, int64_t now_ms) {
     const struct herald_reply_wait wait = {
         .effect = call->method->effect,
         .waits = call->method->waits,
         .attempts = call->attempts - call->uncounted,
         .cuts = call->cuts,
-        .left_ms = herald_call_remaining_ms(call),
+        .left_ms = call->deadline_ms > now_ms ? call->deadline_ms - now_ms : 0,
     };
     int64_t limit_ms = call->pinned ? wait.left_ms : herald_retry_reply_ms(&call->channel->retry, &wait);
-    return limit_ms < wait.left_ms && !herald_pool_has_retry(call->channel) ? wait.left_ms : limit_ms;
+    return limit_ms < wait.left_ms && !herald_pool_has_retry(call->channel, now_ms) ? wait.left_ms : limit_ms;
 }
 
 static enum call_event wait_for_endpoint(struct herald_call *call) {
@@ -169,12 +167,13 @@ enum call_event herald_attempt_go_on(struct herald_call *call) {
     if (!call->endpoint && !herald_pool_enter(call->channel, call)) {
         return wait_for_endpoint(call);
     }
-    if (make_message(call) != HERALD_OK) {
+    int64_t now_ms = attempt_now_ms(call);
+    if (make_message(call, now_ms) != HERALD_OK) {
         call->reply->outcome = HERALD_NOT_SENT;
         return CALL_FINISH;
     }
-    call->reply_ms = reply_limit_ms(call);
-    if (herald_post_send(call, send_limit_ms(call))) {
+    call->reply_ms = reply_limit_ms(call, now_ms);
+    if (herald_post_send(call, send_limit_ms(call, now_ms), now_ms)) {
         return CALL_POSTED;
     }
     call->channel->engine->drop_request(call);
@@ -280,7 +279,7 @@ static void fail_unanswered(struct herald_call *call, int result, enum call_stop
 enum call_event herald_attempt_on_received(struct herald_call *call, int result, enum call_stop stop) {
     if (result == 0) {
         const struct herald_received received = call->channel->engine->take(call);
-        herald_reply_read(call->reply, call->method, &received);
+        herald_reply_read(call->reply, call->method, &received, call->packed);
     } else {
         fail_unanswered(call, result, stop);
     }

@@ -299,7 +299,7 @@ static void call_reset(struct herald_call *call) {
     call->attempts = 0;
     call->uncounted = call->cuts = 0;
     call->reply_until_ms = INT64_MAX;
-    call->cut = false;
+    call->cut = call->packed = false;
     call->restart_until_ms = call->held_until_ms = 0;
     call->posted = HERALD_NO_OPERATION;
     call->stop = CALL_NOT_STOPPED;
@@ -333,7 +333,9 @@ static enum herald_code call_prepare(struct herald_channel *channel, struct hera
     };
     call->reply = reply;
     if (options->call_id) {
-        snprintf(call->call_id, sizeof(call->call_id), "%s", options->call_id);
+        size_t bytes = strnlen(options->call_id, sizeof(call->call_id) - 1);
+        memcpy(call->call_id, options->call_id, bytes);
+        call->call_id[bytes] = '\0';
     } else {
         herald_uuid7(call->call_id);
     }
@@ -385,6 +387,20 @@ enum herald_code herald_call_start(struct herald_channel *channel, const struct 
     enum herald_code code =
         call_prepare(channel, NULL, method, request, options ? options : &default_options, NULL, &call, reterr);
     return code == HERALD_OK ? call_launch(call, request, done, user, ret_call, reterr) : code;
+}
+
+enum herald_code herald_call_start_packed(struct herald_channel *channel, const struct herald_method_schema *method,
+                                          const ProtobufCMessage *request, const struct herald_call_options *options,
+                                          herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+                                          struct herald_error *reterr) {
+    struct herald_call *call = NULL;
+    enum herald_code code =
+        call_prepare(channel, NULL, method, request, options ? options : &default_options, NULL, &call, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    call->packed = true;
+    return call_launch(call, request, done, user, ret_call, reterr);
 }
 
 enum herald_code herald_call_own(struct herald_endpoint *endpoint, const struct herald_method_schema *method,

@@ -274,9 +274,9 @@ void herald_pool_look(struct herald_channel *channel, const struct herald_endpoi
     pthread_mutex_unlock(&channel->mutex);
 }
 
-bool herald_pool_has_retry(struct herald_channel *channel) {
+bool herald_pool_has_retry(struct herald_channel *channel, int64_t now_ms) {
     pthread_mutex_lock(&channel->mutex);
-    bool has = herald_budget_has(&channel->budget, herald_now_ms());
+    bool has = herald_budget_has(&channel->budget, now_ms);
     pthread_mutex_unlock(&channel->mutex);
     return has;
 }
@@ -368,10 +368,11 @@ static void wake_rested_locked(struct herald_channel *channel, enum call_kind ki
 }
 
 static void pool_call_locked(struct herald_channel *channel, struct herald_call *call) {
-    int64_t now_ms = herald_now_ms();
+    bool is_late = channel->engine->is_late;
+    int64_t now_ms = is_late ? herald_now_ms() : 0;
     herald_call_state_enter(&call->state, CALL_GIVE_BACK);
     unlist_locked(channel, call);
-    if (channel->engine->is_late && must_rest(call, now_ms)) {
+    if (is_late && must_rest(call, now_ms)) {
         rest_locked(channel, call, now_ms);
     } else {
         push_free_locked(channel, call);
@@ -400,7 +401,7 @@ enum herald_code herald_pool_take(struct herald_channel *channel, enum call_kind
                                   const struct herald_method_schema *method, int64_t now_ms,
                                   struct herald_call **ret_call, struct herald_error *reterr) {
     struct herald_call *call = NULL;
-    bool ready = true;
+    bool ready = true, listed = false;
     pthread_mutex_lock(&channel->mutex);
     enum herald_code code = admit_locked(channel, pinned != NULL, method, now_ms, reterr);
     wake_rested_locked(channel, kind, now_ms);
@@ -409,6 +410,10 @@ enum herald_code herald_pool_take(struct herald_channel *channel, enum call_kind
         channel->free_calls[kind] = call->next_free;
         struct herald_endpoint *endpoint = pinned ? pinned : choose_locked(channel, NULL);
         ready = !endpoint || enter_locked(call, endpoint);
+        listed = ready;
+        if (listed) {
+            list_locked(channel, call);
+        }
     }
     pthread_mutex_unlock(&channel->mutex);
     if (code != HERALD_OK) {
@@ -428,9 +433,11 @@ enum herald_code herald_pool_take(struct herald_channel *channel, enum call_kind
     call->avoid = NULL;
     if (ready) {
         herald_call_state_enter(&call->state, CALL_TAKE);
-        pthread_mutex_lock(&channel->mutex);
-        list_locked(channel, call);
-        pthread_mutex_unlock(&channel->mutex);
+        if (!listed) {
+            pthread_mutex_lock(&channel->mutex);
+            list_locked(channel, call);
+            pthread_mutex_unlock(&channel->mutex);
+        }
         *ret_call = call;
         return HERALD_OK;
     }

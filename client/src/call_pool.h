@@ -42,6 +42,7 @@ struct herald_call {
     const struct herald_method_schema *method;
     struct herald_request request;
     herald_call_done_fn *done; /* NULL for a blocking call */
+    bool packed;               /* its reply has no message: herald_call_start_packed() */
     void *user;
     /* Where the end goes: of a blocking call its caller's reply; of a started call one that the thread which drives the
      * call lends it, from a completion to the next post. A waiting call holds none, because a reply takes 7 KB. */
@@ -206,7 +207,7 @@ void herald_pool_report(struct herald_channel *channel, const struct herald_call
 void herald_pool_look(struct herald_channel *channel, const struct herald_endpoint *but, bool *ret_ready,
                       bool *ret_connected);
 /** Whether the budget has a retry left. */
-bool herald_pool_has_retry(struct herald_channel *channel);
+bool herald_pool_has_retry(struct herald_channel *channel, int64_t now_ms);
 /** Withdraws a retry from the budget. False: the budget is spent, or the channel is being closed. */
 bool herald_pool_admit_retry(struct herald_channel *channel);
 

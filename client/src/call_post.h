@@ -19,9 +19,10 @@ bool herald_post_pause(struct herald_call *call, enum call_event event, uint32_t
  * a connection with room for it. If one has taken it already, posts the receive at once.
  *
  * @limit_ms  time after which the send ends with NNG_ETIMEDOUT
+ * @now_ms    the time now
  * Returns:  true: the call may belong to another thread by now | false: nothing was posted: the call is cancelled
  */
-bool herald_post_send(struct herald_call *call, int64_t limit_ms);
+bool herald_post_send(struct herald_call *call, int64_t limit_ms, int64_t now_ms);
 /**
  * Takes the completion of the posted operation. When a send was taken, posts the receive at once.
  *

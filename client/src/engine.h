@@ -77,7 +77,8 @@ struct herald_engine {
      * Context:  the call's mutex is held
      */
     bool (*send)(struct herald_call *call, int64_t limit_ms);
-    /** Posts the receive of the reply to the message sent last. The call's mutex is held. */
+    /** Posts the receive of the reply to the message sent last; it ends with NNG_ETIMEDOUT at the call's reply_until_ms,
+     *  @limit_ms from now. The call's mutex is held. */
     void (*receive)(struct herald_call *call, int64_t limit_ms);
     /** Makes what a pause needs. False: no memory. */
     bool (*prepare_pause)(struct herald_call *call);

@@ -53,7 +53,10 @@ void herald_reply_init(struct herald_reply *reply) {
     reply->outcome = HERALD_NOT_SENT;
     reply->done = HERALD_DONE_AS_TOLD;
     reply->effect = (enum herald_effect)0;
-    memset(&reply->error, 0, offsetof(struct herald_error, details));
+    reply->error.code = HERALD_OK;
+    reply->error.retry_after_ms = 0;
+    reply->error.reason[0] = reply->error.message[0] = reply->error.origin[0] = '\0';
+    reply->error.detail_count = 0;
     reply->message = NULL;
     reply->payload = NULL;
     reply->payload_bytes = 0;
@@ -67,31 +70,44 @@ void herald_reply_init(struct herald_reply *reply) {
     reply->memory = NULL;
 }
 
-void herald_reply_free_memory(void *memory) {
-    struct reply_memory *own = memory;
-    if (!own) {
+static void free_reply_memory(struct reply_memory *memory) {
+    if (!memory) {
         return;
     }
-    while (own->blocks) {
-        struct reply_block *block = own->blocks;
-        own->blocks = block->next;
+    while (memory->blocks) {
+        struct reply_block *block = memory->blocks;
+        memory->blocks = block->next;
         free(block);
     }
-    nng_msg_free(own->msg);
-    free(own);
+    nng_msg_free(memory->msg);
+    free(memory);
 }
 
-void herald_reply_clear(struct herald_reply *reply) {
-    if (!reply) {
-        return;
-    }
-    herald_reply_free_memory(reply->memory);
+static void forget_memory(struct herald_reply *reply) {
     reply->memory = NULL;
     reply->message = NULL;
     reply->payload = NULL;
     reply->payload_bytes = 0;
     reply->metadata = NULL;
     reply->metadata_count = 0;
+}
+
+void herald_reply_clear(struct herald_reply *reply) {
+    if (reply) {
+        free_reply_memory(reply->memory);
+        forget_memory(reply);
+    }
+}
+
+struct herald_response herald_reply_take_response(struct herald_reply *reply) {
+    const struct herald_response response = {reply->payload, reply->payload_bytes, reply->memory};
+    forget_memory(reply);
+    return response;
+}
+
+void herald_response_clear(struct herald_response *response) {
+    free_reply_memory(response->memory);
+    *response = (struct herald_response){.memory = NULL};
 }
 
 static void *reply_alloc(void *user, size_t bytes) {
@@ -268,12 +284,12 @@ static bool read_response(struct herald_reply *reply, const uint8_t *bytes, size
     return true;
 }
 
-static void read_reply_payload(struct herald_reply *reply, const struct herald_method_schema *method) {
+static void read_reply_payload(struct herald_reply *reply, const struct herald_method_schema *method, bool packed) {
     ProtobufCAllocator allocator = {.alloc = reply_alloc, .free = reply_free, .allocator_data = reply->memory};
     struct herald_error error;
     ProtobufCMessage *message = NULL;
-    enum herald_code code =
-        herald_unpack(method->response, &allocator, reply->payload, reply->payload_bytes, &message, &error);
+    enum herald_code code = herald_unpack(method->response, &allocator, reply->payload, reply->payload_bytes,
+                                          packed ? NULL : &message, &error);
     reply->message = message;
     reply->done = code == HERALD_OK ? HERALD_DONE_AS_TOLD : HERALD_DONE_NOT_KNOWN;
     if (code == HERALD_RESOURCE_EXHAUSTED && herald_error_is(&error, HERALD_REASON_OUT_OF_MEMORY)) {
@@ -307,7 +323,7 @@ static const uint8_t *keep_received(struct herald_reply *reply, const struct her
 
 /* Reads a reply but for its outcome. */
 static void read_reply(struct herald_reply *reply, const struct herald_method_schema *method,
-                       const struct herald_received *received) {
+                       const struct herald_received *received, bool packed) {
     const uint8_t *bytes = keep_received(reply, received);
     reply->done = HERALD_DONE_AS_TOLD;
     if (!bytes) {
@@ -325,7 +341,7 @@ static void read_reply(struct herald_reply *reply, const struct herald_method_sc
                          "%s: the reply of %zu bytes is no herald.rpc.v1.Response: is the peer a Herald server?",
                          method->full_name, received->count);
     } else if (reply->error.code == HERALD_OK) {
-        read_reply_payload(reply, method);
+        read_reply_payload(reply, method, packed);
     } else {
         reply->payload = NULL;
         reply->payload_bytes = 0;
@@ -333,8 +349,8 @@ static void read_reply(struct herald_reply *reply, const struct herald_method_sc
 }
 
 void herald_reply_read(struct herald_reply *reply, const struct herald_method_schema *method,
-                       const struct herald_received *received) {
-    read_reply(reply, method, received);
+                       const struct herald_received *received, bool packed) {
+    read_reply(reply, method, received, packed);
     /* A server that says UNKNOWN does not know, also one that has not learnt yet to say so in `done`. */
     if (reply->error.code == HERALD_UNKNOWN && reply->done == HERALD_DONE_AS_TOLD) {
         reply->done = HERALD_DONE_NOT_KNOWN;

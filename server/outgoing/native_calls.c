@@ -128,7 +128,7 @@ static void begin_receive(struct op *op) {
         return;
     }
     op->state = OP_WAITING;
-    hub_set_due(hub_of(op), &op->due, herald_now_ms() + op->limit_ms);
+    hub_set_due(hub_of(op), &op->due, op->call->reply_until_ms);
 }
 
 static void begin_pause(struct op *op) {

@@ -3,8 +3,8 @@
  *
  * A call's end is reported on the task's loop by the native engine, by nng on a thread of its own: then loop_post()
  * carries it to the loop. The task stays until then. If its own call must end early, it cancels the remote call and waits for
- * that call's end. The end comes at once and says whether the request was sent. Of the reply only what is needed is kept:
- * replies are large, and thousands may wait.
+ * that call's end. The end comes at once and says whether the request was sent. So the state is on the task's stack. Of a
+ * response it keeps what owns the bytes; they are unpacked once, into the call's arena.
  */
 #include "client/src/call.h"
 #include "client/src/reply.h"
@@ -22,12 +22,11 @@ struct remote_call_state {
     struct loop_work work; /* first */
     struct loop *loop;
     struct completion completion;
+    /* Of the reply, once it has come. */
     enum herald_outcome outcome;
     enum herald_code code;
-    const uint8_t *payload; /* in memory */
-    size_t payload_bytes;
-    void *memory;               /* of the reply */
-    struct herald_error *error; /* of a call that failed; NULL: no memory */
+    struct herald_error *error; /* on the heap, because it is large; NULL: the call succeeded, or there was no memory */
+    struct herald_response response;
 };
 
 static void on_end_on_loop(struct loop_work *work) {
@@ -39,12 +38,12 @@ static void on_remote_call_end(void *user, struct herald_reply *reply) {
     struct remote_call_state *state = user;
     state->outcome = reply->outcome;
     state->code = reply->error.code;
-    state->payload = reply->payload;
-    state->payload_bytes = reply->payload_bytes;
-    state->memory = reply->memory;
-    if (state->code != HERALD_OK && (state->error = malloc(sizeof(*state->error))) != NULL) {
+    if (state->code == HERALD_OK) {
+        state->response = herald_reply_take_response(reply);
+    } else if ((state->error = malloc(sizeof(*state->error))) != NULL) {
         herald_error_copy(state->error, &reply->error);
     }
+    herald_reply_clear(reply);
     if (loop_current() == state->loop) {
         completion_complete(&state->completion);
         return;
@@ -61,12 +60,12 @@ static uint32_t time_left_ms(const struct herald_method_schema *method, const st
 }
 
 /* Unpacks the response into the call's arena, which outlives the reply. */
-static enum herald_code take_response(const struct herald_method_schema *method, const struct remote_call_state *state,
+static enum herald_code take_response(const struct herald_method_schema *method, const struct herald_response *response,
                                       ProtobufCMessage **ret_response, struct herald_error *reterr) {
     struct herald_error error;
     error.code = HERALD_OK;
-    enum herald_code code = herald_unpack(method->response, &call_arena()->protobuf, state->payload,
-                                          state->payload_bytes, ret_response, &error);
+    enum herald_code code = herald_unpack(method->response, &call_arena()->protobuf, response->payload,
+                                          response->payload_bytes, ret_response, &error);
     if (code == HERALD_OK || code == HERALD_RESOURCE_EXHAUSTED) {
         if (code != HERALD_OK) {
             herald_error_copy(reterr, &error);
@@ -120,8 +119,8 @@ static enum herald_code start_remote_call(struct herald_channel *channel, const 
     state->completion.what = "a reply of another server";
     struct herald_error error;
     error.code = HERALD_OK;
-    enum herald_code code =
-        herald_call_start(channel, method, request, &call_options, on_remote_call_end, state, ret_started, &error);
+    enum herald_code code = herald_call_start_packed(channel, method, request, &call_options, on_remote_call_end, state,
+                                                     ret_started, &error);
     if (code != HERALD_OK) {
         pass_error(&error, reterr);
     }
@@ -141,8 +140,8 @@ TASK_FN static enum herald_code finish_remote_call(struct remote_call_state *sta
                                                    struct herald_call *started, enum herald_outcome *ret_outcome,
                                                    ProtobufCMessage **ret_response, struct herald_error *reterr) {
     enum herald_code code = wait_for_call_end(state, started, reterr);
-    bool lost = state->code != HERALD_OK && !state->error;
-    if (code != HERALD_OK || lost) {
+    bool is_known = state->code == HERALD_OK || state->error;
+    if (code != HERALD_OK || !is_known) {
         *ret_outcome = state->outcome == HERALD_NOT_SENT ? HERALD_NOT_SENT : HERALD_MAYBE_EXECUTED;
         note_effect(method, *ret_outcome, HERALD_UNKNOWN);
         return code != HERALD_OK ? code : herald_error_no_memory(reterr, "the reply of %s", method->full_name);
@@ -150,7 +149,7 @@ TASK_FN static enum herald_code finish_remote_call(struct remote_call_state *sta
     *ret_outcome = state->outcome;
     note_effect(method, *ret_outcome, state->code);
     if (state->code == HERALD_OK) {
-        return take_response(method, state, ret_response, reterr);
+        return take_response(method, &state->response, ret_response, reterr);
     }
     pass_error(state->error, reterr);
     return state->code;
@@ -162,12 +161,12 @@ TASK_FN static enum herald_code run_call(struct herald_channel *channel, const s
                                          enum herald_outcome *ret_outcome, ProtobufCMessage **ret_response,
                                          struct herald_error *reterr) {
     struct herald_call *started = NULL;
-    struct remote_call_state state = {.memory = NULL};
+    struct remote_call_state state = {.code = HERALD_OK};
     enum herald_code code = start_remote_call(channel, method, request, options, &state, &started, reterr);
     if (code == HERALD_OK) {
         code = finish_remote_call(&state, method, started, ret_outcome, ret_response, reterr);
     }
-    herald_reply_free_memory(state.memory);
+    herald_response_clear(&state.response);
     free(state.error);
     return code;
 }

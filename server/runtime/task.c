@@ -135,7 +135,7 @@ static enum herald_code spawn(struct loop *loop, struct call *call, struct task_
     task->arg = arg;
     task->state = TASK_READY;
     task->waits_for = NULL;
-    task->since_us = clock_now_us();
+    task->since_us = uv_now(&loop->uv) * 1000;
     task->timer_index = TIMER_NONE;
     task->is_trimmed = false;
     coroutine_start(&task->coroutine, task_enter, task);

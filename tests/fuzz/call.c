@@ -71,7 +71,8 @@ static void check_binary_failure(const struct rpc_call *call) {
                      call->arrival->exchange);
     nng_msg *msg = take_reply();
     herald_reply_init(&reply);
-    herald_reply_read(&reply, fuzz_method(0), &(struct herald_received){nng_msg_body(msg), nng_msg_len(msg), msg});
+    herald_reply_read(&reply, fuzz_method(0), &(struct herald_received){nng_msg_body(msg), nng_msg_len(msg), msg},
+                      false);
     fuzz_require(reply.error.code == call->error.code, "a client reads the code that the server sent");
     fuzz_require(strcmp(reply.error.reason, call->error.reason) == 0, "and the reason");
     fuzz_require(reply.error.detail_count == call->error.detail_count, "and the details");

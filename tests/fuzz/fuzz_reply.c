@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         memcpy(nng_msg_body(msg), data, bytes);
     }
     herald_reply_init(&reply);
-    herald_reply_read(&reply, method, &(struct herald_received){nng_msg_body(msg), nng_msg_len(msg), msg});
+    herald_reply_read(&reply, method, &(struct herald_received){nng_msg_body(msg), nng_msg_len(msg), msg}, false);
     fuzz_require(reply.outcome != HERALD_NOT_SENT, "a reply came, whatever it says");
     fuzz_require(reply.error.code != HERALD_OK || reply.message, "a good reply has its message");
     check_error(&reply.error);

@@ -3,6 +3,7 @@
  * and the rules of retries (client/src/retry.c) are the real ones. A request or its reply can be lost, silently or with the
  * connection; both are slow at times; a process that died does not answer, and one that is starting refuses.
  */
+#include "client/src/reply.h"
 #include "client/src/retry.h"
 #include "herald/distribution/v1/distribution.schema.h"
 #include "tests/simulation/sim.h"
@@ -17,8 +18,13 @@
 #define SERVER_ARENA   (1 << 20)
 #define LEAST_CALL_MS  1
 
+enum herald_code herald_call_start_packed(struct herald_channel *channel, const struct herald_method_schema *method,
+                                          const ProtobufCMessage *request, const struct herald_call_options *options,
+                                          herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+                                          struct herald_error *reterr);
 void herald_call_give_up(struct herald_call *call, bool late);
 void __wrap_herald_reply_clear(struct herald_reply *reply);
+void __wrap_herald_response_clear(struct herald_response *response);
 
 /* A call of the client: several attempts, one after the other. Freed when it has ended and its handle is released. */
 struct herald_call {
@@ -272,10 +278,10 @@ TASK_FN static void client_task(void *arg) {
     call_unref(call);
 }
 
-enum herald_code herald_call_start(struct herald_channel *channel, const struct herald_method_schema *method,
-                                   const ProtobufCMessage *request, const struct herald_call_options *options,
-                                   herald_call_done_fn *done, void *user, struct herald_call **ret_call,
-                                   struct herald_error *reterr) {
+enum herald_code herald_call_start_packed(struct herald_channel *channel, const struct herald_method_schema *method,
+                                          const ProtobufCMessage *request, const struct herald_call_options *options,
+                                          herald_call_done_fn *done, void *user, struct herald_call **ret_call,
+                                          struct herald_error *reterr) {
     struct herald_call *call = calloc(1, sizeof(*call));
     uint8_t *packed = malloc(protobuf_c_message_get_packed_size(request) + 1);
     if (!call || !packed || task_spawn(sim.loop, NULL, "client", client_task, call, NULL) != HERALD_OK) {
@@ -313,4 +319,9 @@ void __wrap_herald_reply_clear(struct herald_reply *reply) {
     free((void *)(uintptr_t)reply->payload);
     reply->payload = NULL;
     reply->payload_bytes = 0;
+}
+
+void __wrap_herald_response_clear(struct herald_response *response) {
+    free((void *)(uintptr_t)response->payload);
+    *response = (struct herald_response){.memory = NULL};
 }

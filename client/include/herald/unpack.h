@@ -26,7 +26,7 @@ HERALD_BEGIN_DECLS
  *
  * @allocator    for the message; NULL: malloc. Free with protobuf_c_message_free_unpacked() and the same allocator
  * @bytes        may be NULL when @bytes_count is 0: an empty message
- * @ret_message  set only on success
+ * @ret_message  set only on success; NULL: the bytes are only checked
  * Returns:  HERALD_OK | HERALD_INVALID_ARGUMENT (reason "MALFORMED_PAYLOAD"; the one detail names the field's path)
  *           | HERALD_RESOURCE_EXHAUSTED (reason "PAYLOAD_TOO_COMPLEX": it would take too much memory when unpacked;
  *           reason "OUT_OF_MEMORY": the allocator gave none)

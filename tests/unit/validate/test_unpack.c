@@ -23,6 +23,7 @@ static void assert_malformed(const struct herald_message_schema *schema, const v
     assert_int_equal(error.detail_count, 1);
     assert_string_equal(error.details[0].field, field);
     assert_null(message);
+    assert_int_equal(herald_unpack(schema, NULL, bytes, count, NULL, &error), HERALD_INVALID_ARGUMENT);
 }
 
 static void test_unpack_random_messages_of_all_types_survive(void **state) {
@@ -39,6 +40,7 @@ static void test_unpack_random_messages_of_all_types_survive(void **state) {
             ProtobufCMessage *back = NULL;
             struct herald_error error;
             assert_int_equal(herald_unpack(schema, NULL, bytes, count, &back, &error), HERALD_OK);
+            assert_int_equal(herald_unpack(schema, NULL, bytes, count, NULL, &error), HERALD_OK); /* only checked */
             assert_int_equal(protobuf_c_message_pack(back, again), count);
             assert_memory_equal(bytes, again, count);
             protobuf_c_message_free_unpacked(message, NULL);
