@@ -41,6 +41,7 @@ struct channel_state {
     char note[256];
     uint32_t quota_used, quota_total;
     uint64_t quota_read_us; /* 0: never */
+    uint32_t prepared_in_ms;
     char token[CHANNEL_TOKEN_BYTES];
     int64_t token_renew_us, token_ends_us;
     int64_t probe_at_us; /* wall clock; 0: none */
@@ -62,6 +63,7 @@ static enum herald_code state_init(struct channel_state *state, const struct cha
     row->setup(settings, &state->setup);
     state->configured = row->adapter->is_configured(&state->setup);
     (void)pthread_mutex_init(&state->lock, NULL);
+    state->prepared_in_ms = CHANNEL_PREPARED_LATE;
     state->tokens_us = SECOND_US;
     state->refilled_us = clock_now_us();
     state->breaker_mode = ACTION(BREAKER_AUTOMATIC);
@@ -244,6 +246,19 @@ void channel_throttle(struct channel_state *state, uint64_t ms) {
         state->throttled_until_us = until_us;
     }
     (void)pthread_mutex_unlock(&state->lock);
+}
+
+void channel_prepared_in(struct channel_state *state, uint32_t ms) {
+    (void)pthread_mutex_lock(&state->lock);
+    state->prepared_in_ms = ms;
+    (void)pthread_mutex_unlock(&state->lock);
+}
+
+bool channel_prepares_within(struct channel_state *state, uint32_t ms) {
+    (void)pthread_mutex_lock(&state->lock);
+    bool within = state->prepared_in_ms <= ms;
+    (void)pthread_mutex_unlock(&state->lock);
+    return within && ms > 0;
 }
 
 /* ---- what operators do ---- */

@@ -121,6 +121,12 @@ void channel_quota_count(struct channel_state *state);
  */
 bool channel_quota(struct channel_state *state, uint32_t fresh_ms, uint32_t *ret_used, uint32_t *ret_total);
 
+/** Remembers how long the last preparation took; CHANNEL_PREPARED_LATE: it was not ready at once. */
+void channel_prepared_in(struct channel_state *state, uint32_t ms);
+#define CHANNEL_PREPARED_LATE UINT32_MAX
+/** Whether the last preparation of this process was ready at once, within @ms; false before the first. */
+bool channel_prepares_within(struct channel_state *state, uint32_t ms);
+
 #define CHANNEL_TOKEN_BYTES 1024u /* with the terminator */
 /** Remembers a renewed token and when it is to be renewed, wall clock. A longer token is refused. */
 bool channel_token_set(struct channel_state *state, const char *token, int64_t renew_at_us);

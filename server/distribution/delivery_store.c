@@ -24,7 +24,7 @@ static void add_for_event(struct db_batch *batch, enum db_query query, const cha
 /* ---- opening ---- */
 
 struct plan_arrays {
-    struct db_array channels, states, next_in_ms, reasons, messages;
+    struct db_array channels, states, next_in_ms, reasons, messages, step_ids;
 };
 
 static void fill_plan_arrays(struct plan_arrays *arrays, const struct delivery_plan *plans, size_t count) {
@@ -38,6 +38,7 @@ static void fill_plan_arrays(struct plan_arrays *arrays, const struct delivery_p
         }
         db_array_add_text(&arrays->reasons, plans[i].reason);
         db_array_add_text(&arrays->messages, plans[i].message);
+        db_array_add_text(&arrays->step_ids, plans[i].step_id ? plans[i].step_id : "");
     }
 }
 
@@ -49,6 +50,7 @@ static bool put_plans(struct db_batch *batch, const struct delivery_plan *plans,
         .next_in_ms = db_array_begin(arena),
         .reasons = db_array_begin(arena),
         .messages = db_array_begin(arena),
+        .step_ids = db_array_begin(arena),
     };
     fill_plan_arrays(&arrays, plans, count);
     bool complete = db_put_array(batch, &arrays.channels);
@@ -56,6 +58,7 @@ static bool put_plans(struct db_batch *batch, const struct delivery_plan *plans,
     complete &= db_put_array(batch, &arrays.next_in_ms);
     complete &= db_put_array(batch, &arrays.reasons);
     complete &= db_put_array(batch, &arrays.messages);
+    complete &= db_put_array(batch, &arrays.step_ids);
     return complete;
 }
 

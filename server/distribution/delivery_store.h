@@ -40,6 +40,7 @@ struct delivery_plan {
     bool claimed; /* attempt 1 has begun; else it is due after next_in_ms */
     uint64_t next_in_ms;
     const char *reason, *message;
+    const char *step_id; /* what is prepared already; NULL: nothing */
 };
 
 /**

@@ -107,7 +107,7 @@ struct opening {
     struct distribution_row row;
     struct delivery_plan plans[CHANNEL_COUNT];
     struct channel_permit permits[CHANNEL_COUNT];
-    bool has_permit[CHANNEL_COUNT];
+    bool has_permit[CHANNEL_COUNT];             /* which is not a delivery's yet */
     struct delivery_row refused[CHANNEL_COUNT]; /* state REJECTED where the channel would refuse the content */
 };
 
@@ -215,6 +215,15 @@ static void plan_delivery(struct opening *opening, const struct channel_row *row
     };
 }
 
+/* Plans the deliveries to channels that prepare, or to all others: those are asked for a place when nothing is waited for any more. */
+static void plan_deliveries(struct opening *opening, const struct channel_set *set, bool that_prepare) {
+    for (size_t i = 0; i < set->count; i++) {
+        if ((set->rows[i]->adapter->prepare != NULL) == that_prepare) {
+            plan_delivery(opening, set->rows[i], i);
+        }
+    }
+}
+
 static void leave_permits(struct opening *opening, const struct channel_set *set) {
     for (size_t i = 0; i < set->count; i++) {
         if (opening->has_permit[i]) {
@@ -223,31 +232,41 @@ static void leave_permits(struct opening *opening, const struct channel_set *set
     }
 }
 
+/* Fills a delivery as the database has it, or will have it. */
+static void fill_delivery(struct opening *opening, const struct channel_row *channel, struct delivery *delivery,
+                          size_t index) {
+    const struct delivery_plan *plan = &opening->plans[index];
+    int64_t now_us = instance_now_us(opening->service->engine.instance);
+    delivery->channel = channel;
+    delivery->permit = opening->permits[index];
+    delivery->row = (struct delivery_row){
+        .channel = plan->channel,
+        .state = plan->state,
+        .remote_id = "",
+        .step_id = "",
+        .post_url = "",
+        .reason = plan->reason,
+        .message = plan->message,
+        .attempts = plan->claimed ? 1 : 0,
+        .next_at_us = plan->claimed ? 0 : now_us + (int64_t)plan->next_in_ms * 1000,
+        .expires_at_us = opening->row.expires_at_us,
+        .started_at_us = plan->claimed ? opening->row.created_at_us : 0,
+    };
+}
+
 /* Fills the round's deliveries as the database has them now, and drives the claimed ones. */
 static void drive_round(struct opening *opening, const struct channel_set *set, struct round *round) {
-    int64_t now_us = instance_now_us(round->engine->instance);
     round->whole = true;
     round->version = 1;
     for (size_t i = 0; i < set->count; i++) {
-        const struct delivery_plan *plan = &opening->plans[i];
-        struct delivery *delivery = &round->deliveries[i];
-        delivery->channel = set->rows[i];
-        delivery->permit = opening->permits[i];
-        delivery->row = (struct delivery_row){
-            .channel = plan->channel,
-            .state = plan->state,
-            .remote_id = "",
-            .step_id = "",
-            .post_url = "",
-            .reason = plan->reason,
-            .message = plan->message,
-            .attempts = plan->claimed ? 1 : 0,
-            .next_at_us = plan->claimed ? 0 : now_us + (int64_t)plan->next_in_ms * 1000,
-            .expires_at_us = opening->row.expires_at_us,
-            .started_at_us = plan->claimed ? opening->row.created_at_us : 0,
-        };
+        if (!round->deliveries[i].early) {
+            fill_delivery(opening, set->rows[i], &round->deliveries[i], i);
+        }
     }
     for (size_t i = 0; i < set->count; i++) {
+        if (round->deliveries[i].early) {
+            continue;
+        }
         if (opening->plans[i].claimed) {
             round_drive(round, &round->deliveries[i]);
         } else {
@@ -255,6 +274,48 @@ static void drive_round(struct opening *opening, const struct channel_set *set, 
         }
     }
     round_check_done(round); /* all may wait for later */
+}
+
+/*
+ * Lets a channel prepare before the distribution is made, if it was ready at once the last time: then its delivery is made with what
+ * it has prepared, and needs no commit of its own for that. A channel that is not as quick this time is waited for no longer than
+ * results wait for each other.
+ */
+TASK_FN static void prepare_early(struct opening *opening, const struct channel_set *set, struct round *round) {
+    struct engine *engine = round->engine;
+    uint32_t most_ms = channels_settings(engine->settings)->channels_gather_ms;
+    struct delivery *early = NULL;
+    size_t index = 0;
+    for (size_t i = 0; i < set->count && !early; i++) {
+        if (opening->plans[i].claimed && opening->plans[i].state == STATE(PREPARING) &&
+            channel_prepares_within(engine_channel(engine, set->rows[i]), most_ms)) {
+            early = &round->deliveries[i];
+            index = i;
+        }
+    }
+    if (!early) {
+        return;
+    }
+    fill_delivery(opening, set->rows[index], early, index);
+    early->early = true;
+    if (!round_drive_early(round, early)) {
+        early->early = false;
+        return;
+    }
+    opening->has_permit[index] = false;
+    if (completion_wait_for(&round->prepared, most_ms, NULL) != HERALD_OK) {
+        channel_prepared_in(engine_channel(engine, early->channel), CHANNEL_PREPARED_LATE);
+    }
+    if (early->row.state == STATE(COMMITTING)) {
+        opening->plans[index].state = early->row.state;
+        opening->plans[index].step_id = early->row.step_id;
+    }
+}
+
+/* The distribution is made, or not: early drives go on, or end. */
+static void tell_opened(struct round *round, bool made) {
+    round->made = made;
+    completion_complete(&round->opened);
 }
 
 /*
@@ -302,9 +363,12 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
     uint64_t era = instance_era(engine->instance);
     for (size_t i = 0; i < set->count; i++) {
         round->deliveries[i].era = era;
-        plan_delivery(opening, set->rows[i], i);
     }
     opening->row.created_at_us = instance_now_us(engine->instance);
+    plan_deliveries(opening, set, true);
+    prepare_early(opening, set, round);
+    plan_deliveries(opening, set, false);
+    round->is_opening = true;
     code = store_opening(opening, set->count, &made, reterr);
     if (code == HERALD_OK && made) {
         code = failpoint_hit(FAILPOINT_DISTRIBUTION_CLAIMED, reterr);
@@ -312,11 +376,13 @@ TASK_FN static enum herald_code open_distribution(struct opening *opening, const
     if (code != HERALD_OK || !made) {
         engine->must_audit = engine->must_audit || code != HERALD_OK; /* it may have been made */
         leave_permits(opening, set);
+        tell_opened(round, false);
         round_unref(round);
         *ret_round = NULL;
         return code;
     }
     drive_round(opening, set, round);
+    tell_opened(round, true);
     *ret_round = round;
     return HERALD_OK;
 }

@@ -21,7 +21,7 @@ void distribution_settings_check(struct settings_reading *reading, const void *p
     UINT(channels, backoff_min_ms, 500, 10, 600000, "First bound of the wait after a failure, ms; it doubles.")        \
     UINT(channels, backoff_max_ms, 300000, 10, 86400000, "Last bound of that wait, ms.")                               \
     UINT(channels, poll_ms, 1000, 10, 60000, "How often due deliveries are looked for, ms.")                           \
-    UINT(channels, gather_ms, 20, 0, 1000, "How long results wait for others to share their commit, ms.")              \
+    UINT(channels, gather_ms, 20, 0, 1000, "How long results, and quick preparations, wait to share a commit, ms.")    \
     UINT(channels, report_ms, 2000, 0, 600000, "How long after changes DistributionProgressed tells them, ms.")        \
     UINT(channels, breaker_window_calls, 50, 1, 1000000, "Calls of which a channel's breaker judges the rates.")       \
     UINT(channels, breaker_minimum_calls, 20, 1, 1000000, "Fewest calls before it judges.")                            \

@@ -229,15 +229,25 @@ TASK_FN static bool store_prepared(struct delivery *delivery, const struct chann
     return store_and_go_on(delivery);
 }
 
+/* Prepares, and remembers how long it took. */
+TASK_FN static struct channel_answer prepare_first(const struct delivery *delivery,
+                                                   const struct adapter_delivery *view) {
+    uint64_t began_us = clock_now_us();
+    struct channel_answer answer = delivery->channel->adapter->prepare(view);
+    bool is_ready = answer.meaning == MEANS_PREPARED;
+    channel_prepared_in(engine_channel(delivery->round->engine, delivery->channel),
+                        is_ready ? (uint32_t)((clock_now_us() - began_us) / 1000) : CHANNEL_PREPARED_LATE);
+    return answer;
+}
+
 /*
- * Prepares. While the channel is not ready, this asks again a few times, so that a post need not wait for its row to be
- * due.
+ * While the channel is not ready, this asks again a few times, so that a post need not wait for its row to be due.
  *
  * Returns: false: the drive has ended
  */
 TASK_FN static bool prepare_patiently(struct delivery *delivery, struct adapter_delivery *view,
                                       struct channel_answer *ret_answer) {
-    struct channel_answer answer = delivery->channel->adapter->prepare(view);
+    struct channel_answer answer = *ret_answer;
     for (uint32_t wait_ms = FIRST_LOOK_MS; answer.meaning == MEANS_NOT_YET && wait_ms <= LAST_LOOK_MS; wait_ms *= 2) {
         if (!store_prepared(delivery, &answer)) {
             return false;
@@ -252,10 +262,46 @@ TASK_FN static bool prepare_patiently(struct delivery *delivery, struct adapter_
     return true;
 }
 
-/* Prepares; then marks the delivery COMMITTING, with what was prepared, and commits. */
+/* The row of what is prepared: COMMITTING, with the failures of before. */
+static void mark_prepared(struct delivery *delivery, const struct decision *decision,
+                          const struct channel_answer *answer) {
+    uint32_t failures = delivery->row.failures;
+    change_row(delivery, decision, answer);
+    delivery->row.failures = failures;
+}
+
+/* An early drive has prepared in time: the distribution is made with the delivery COMMITTING. */
+static void mark_early(struct delivery *delivery, const struct channel_answer *answer) {
+    if (!delivery->early || delivery->round->is_opening) {
+        return;
+    }
+    struct decision decision = decide_step(delivery, STEP_PREPARE, answer);
+    if (decision.goes_on) {
+        mark_prepared(delivery, &decision, answer);
+    }
+}
+
+/*
+ * Prepares; then marks the delivery COMMITTING, with what was prepared, and commits. An early drive prepares before its claim is
+ * stored: a preparation that comes to nothing harms nobody. It sends no post before.
+ */
 TASK_FN static void drive_prepare(struct delivery *delivery, struct adapter_delivery *view) {
     struct channel_answer answer = check_commit(delivery); /* a container made now may be too old in the morning */
-    if (answer.meaning == MEANS_UNSET && !prepare_patiently(delivery, view, &answer)) {
+    bool may_prepare = answer.meaning == MEANS_UNSET;
+    if (may_prepare) {
+        answer = prepare_first(delivery, view);
+        mark_early(delivery, &answer);
+    }
+    if (!round_await_opening(delivery)) {
+        leave_place(delivery, BREAKER_IGNORED);
+        return;
+    }
+    if (delivery->row.state == STATE(COMMITTING)) {
+        view->step_id = delivery->row.step_id;
+        commit(delivery, view);
+        return;
+    }
+    if (may_prepare && !prepare_patiently(delivery, view, &answer)) {
         return;
     }
     struct decision decision = decide_step(delivery, STEP_PREPARE, &answer);
@@ -263,9 +309,7 @@ TASK_FN static void drive_prepare(struct delivery *delivery, struct adapter_deli
         finish(delivery, STEP_PREPARE, &answer);
         return;
     }
-    uint32_t failures = delivery->row.failures;
-    change_row(delivery, &decision, &answer);
-    delivery->row.failures = failures;
+    mark_prepared(delivery, &decision, &answer);
     if (store_and_go_on(delivery)) {
         view->step_id = delivery->row.step_id;
         commit(delivery, view);

@@ -62,6 +62,10 @@ enum herald_code round_new(struct engine *engine, const char *event_id, const ch
     arena_init_small(&round->arena, 0);
     completion_init(&round->done);
     round->done.what = "its channels";
+    completion_init(&round->prepared);
+    round->prepared.what = "what a channel prepares";
+    completion_init(&round->opened);
+    round->opened.what = "its distribution to be made";
     round_link(round);
     enum herald_code code = fill_round(round, event_id, distribution_id, owner, content, content_bytes, reterr);
     if (code != HERALD_OK) {
@@ -126,22 +130,44 @@ TASK_FN static void delivery_task(void *arg) {
     loop_post(round->engine->loop, &delivery->end);
 }
 
-void round_drive(struct round *round, struct delivery *delivery) {
-    struct herald_error error = {0};
+/* Returns: false: no memory for a task. */
+static bool begin_drive(struct round *round, struct delivery *delivery, struct herald_error *error) {
     call_init(&delivery->call, "deliver", NULL, 0, 0);
     arena_init_small(&delivery->call.arena, 0);
     delivery->end.run = on_delivery_end;
-    if (task_spawn(round->engine->loop, &delivery->call, "delivery", delivery_task, delivery, &error) == HERALD_OK) {
-        delivery->driven = true;
-        round->driven++;
-        round->refs++;
-        atomic_fetch_add(&round->engine->process->driving, 1);
+    if (task_spawn(round->engine->loop, &delivery->call, "delivery", delivery_task, delivery, error) != HERALD_OK) {
+        call_fini(&delivery->call);
+        return false;
+    }
+    delivery->driven = true;
+    round->driven++;
+    round->refs++;
+    atomic_fetch_add(&round->engine->process->driving, 1);
+    return true;
+}
+
+void round_drive(struct round *round, struct delivery *delivery) {
+    struct herald_error error = {0};
+    if (begin_drive(round, delivery, &error)) {
         return;
     }
-    call_fini(&delivery->call);
     log_emit(&LOG_DELIVERY_LEFT, log_str("event_id", round->event_id), log_str("channel", delivery->channel->name),
              log_error(&error), LOG_END);
     drive_give_back(delivery, NO_TASK_RETRY_MS);
+}
+
+bool round_drive_early(struct round *round, struct delivery *delivery) {
+    return begin_drive(round, delivery, NULL);
+}
+
+TASK_FN bool round_await_opening(struct delivery *delivery) {
+    struct round *round = delivery->round;
+    if (!delivery->early) {
+        return true;
+    }
+    completion_complete(&round->prepared);
+    completion_wait_always(&round->opened);
+    return round->made;
 }
 
 void rounds_cancel(struct engine *engine) {

@@ -21,6 +21,7 @@ struct delivery {
     struct delivery_row row; /* as it stands, or will once the writer has stored it */
     struct channel_permit permit;
     uint64_t era; /* of the lease with which it was claimed */
+    bool early;   /* its drive begins before its claim is stored: round_await_opening() */
     bool driven;  /* a task drives it */
     bool expired; /* its time had ended when it was taken */
     /* the writer's: */
@@ -37,11 +38,15 @@ struct round {
     struct arena arena;
     const char *event_id, *distribution_id, *owner;
     const Herald__Distribution__V1__Content *content;
-    bool whole;             /* the deliveries are all of the distribution */
-    unsigned driven;        /* deliveries that a task drives */
-    unsigned pending;       /* deliveries whose last change is not stored */
-    uint64_t version;       /* of the distribution, as last stored */
-    struct completion done; /* nothing is driven or pending any more */
+    bool whole;                 /* the deliveries are all of the distribution */
+    bool is_opening;            /* the statement that makes the distribution is on its way: what it says is settled */
+    bool made;                  /* it has made it */
+    struct completion prepared; /* the early delivery has prepared, or cannot */
+    struct completion opened;   /* the distribution is made or not, for early deliveries */
+    unsigned driven;            /* deliveries that a task drives */
+    unsigned pending;           /* deliveries whose last change is not stored */
+    uint64_t version;           /* of the distribution, as last stored */
+    struct completion done;     /* nothing is driven or pending any more */
     size_t count;
     struct delivery deliveries[];
 };
@@ -68,6 +73,15 @@ bool round_keep_row(struct round *round, struct delivery_row *row);
  * Context: the loop's thread
  */
 void round_drive(struct round *round, struct delivery *delivery);
+/** Starts the task of an early delivery. Returns: false: no memory, and nothing has begun. The loop's thread. */
+bool round_drive_early(struct round *round, struct delivery *delivery);
+/**
+ * Waits, in an early drive, until the distribution is made; tells before that the delivery has prepared, or cannot. A delivery whose
+ * row is COMMITTING by then is made so. Others go on at once.
+ *
+ * Returns: false: it is not made, and nothing of it is stored
+ */
+TASK_FN bool round_await_opening(struct delivery *delivery);
 /** Completes round->done when nothing is driven or pending; for a round of which nothing was driven at all. */
 void round_check_done(struct round *round);
 /** The writer has stored the delivery's last change. */

@@ -20,6 +20,7 @@ NOT_FOLLOWED = ("server/process/", "server/transport/")
 FOLDED = {
     "signatures_take": "the statement that takes a signature beside its first effect has made nothing when this is asked",
     "channel_admit": "distribute.c and look.c make a delivery's result of it",
+    "signatures_take": "distribute.c takes it with its only effect: the call is refused, as nothing was made",
     "herald_distribution_v1_distribution_service_distribute_task": "publish_finish.c makes one of DISTRIBUTION_… of it",
     "herald_distribution_v1_distribution_service_get_distribution_task": "publish_event.c then answers what is stored, and "
     "get_event_timeline.c without it",

@@ -209,7 +209,8 @@ TASK_FN static struct channel_answer prepare(const struct adapter_delivery *view
         post->container++;
     }
     snprintf(name, sizeof(name), "c-%u", post->container);
-    answer = answer_plain(made && !sim_chance(30) ? MEANS_PREPARED : MEANS_NOT_YET, HERALD_REASON_CHANNEL_WORKING, "");
+    bool is_ready = sim_chance(made ? 70 : 50);
+    answer = answer_plain(is_ready ? MEANS_PREPARED : MEANS_NOT_YET, HERALD_REASON_CHANNEL_WORKING, "");
     answer.step_id = arena_strdup(call_arena(), made ? view->step_id : name);
     answer.step_id = answer.step_id ? answer.step_id : "";
     return answer;

@@ -68,8 +68,9 @@ static bool may_follow(int from, int to) {
         return waits || to == STATE(PUBLISHED) || to == STATE(AWAITING_OPERATOR) || to == STATE(OUTCOME_UNKNOWN);
     case STATE(PREPARING):
         return waits || to == STATE(COMMITTING);
-    case STATE(OUTCOME_UNKNOWN):
-        return to == STATE(PUBLISHED) || to == STATE(READY) || to == STATE(REJECTED) || to == STATE(AWAITING_OPERATOR);
+    case STATE(OUTCOME_UNKNOWN): /* by a look-up, or by the late answer of the post, of a process that stood still */
+        return to == STATE(PUBLISHED) || to == STATE(READY) || to == STATE(REJECTED) ||
+               to == STATE(AWAITING_OPERATOR) || to == STATE(DEFERRED) || to == STATE(NEEDS_AUTH);
     case STATE(READY): /* the late answer of a look-up, by a process that lost its lease */
         return waits || to == STATE(PUBLISHED) || to == STATE(AWAITING_OPERATOR) || to == STATE(OUTCOME_UNKNOWN);
     default:

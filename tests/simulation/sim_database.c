@@ -152,11 +152,12 @@ static void open_rows(struct sim_distribution *distribution, const struct distri
             .next_at_us = plans[i].claimed               ? 0
                           : next_us < row->expires_at_us ? next_us
                                                          : row->expires_at_us,
-            .started_at_us = plans[i].claimed ? now_us : 0,
+            .started_at_us = plans[i].claimed ? row->created_at_us : 0,
             .expires_at_us = row->expires_at_us,
         };
         PUT(delivery->reason, plans[i].reason);
         PUT(delivery->message, plans[i].message);
+        PUT(delivery->step_id, plans[i].step_id ? plans[i].step_id : "");
         PUT(delivery->holder, plans[i].claimed ? holder : "");
     }
 }

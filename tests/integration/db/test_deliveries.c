@@ -48,6 +48,17 @@ DB_TEST(test_open_stores_what_was_planned) {
     assert_counters_right();
 }
 
+DB_TEST(test_open_keeps_what_was_prepared_before) {
+    struct delivery_plan plan = plan_claimed(TV);
+    plan.step_id = "container-1";
+    const char *event_id = make_distribution(env, &plan, 1, new_id());
+    assert_string_equal(load_delivery(env, event_id, TV).step_id, "container-1");
+    assert_int_equal(sql_number("SELECT count(*) FROM delivery_steps WHERE event_id = '%s' AND step = 'PREPARED' AND "
+                                "state = 'COMMITTING' AND attempt = 1",
+                                event_id),
+                     1);
+}
+
 DB_TEST(test_open_puts_nothing_off_beyond_its_end) {
     const struct delivery_plan plan = plan_later(TV, UINT64_C(10) * KEEP_TRYING_MS);
     const char *event_id = make_distribution(env, &plan, 1, new_id());
@@ -650,6 +661,7 @@ DB_TEST(test_finish_writes_no_column_of_an_index) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         DELIVERY_TEST(test_open_stores_what_was_planned),
+        DELIVERY_TEST(test_open_keeps_what_was_prepared_before),
         DELIVERY_TEST(test_open_puts_nothing_off_beyond_its_end),
         DELIVERY_TEST(test_open_again_changes_nothing),
         DELIVERY_TEST(test_open_takes_the_signature_of_its_call),

@@ -312,6 +312,19 @@ static void test_channel_state_quota_is_fresh_for_a_time(void **state) {
     assert_int_equal(view().quota_total, 50);
 }
 
+static void test_channel_state_prepares_within_a_time_if_it_did_so_last(void **state) {
+    (void)state;
+    make_states();
+    assert_false(channel_prepares_within(channel(), 1000)); /* it has never prepared */
+    channel_prepared_in(channel(), 20);
+    assert_true(channel_prepares_within(channel(), 20));
+    assert_false(channel_prepares_within(channel(), 19));
+    channel_prepared_in(channel(), 0);
+    assert_false(channel_prepares_within(channel(), 0)); /* nothing is waited for */
+    channel_prepared_in(channel(), CHANNEL_PREPARED_LATE);
+    assert_false(channel_prepares_within(channel(), 1000));
+}
+
 static void test_channel_state_token_is_kept_whole_or_not(void **state) {
     (void)state;
     make_states();
@@ -358,6 +371,7 @@ int main(void) {
         STATE_TEST(test_channel_state_breaker_opens_by_itself_and_is_reset_once),
         STATE_TEST(test_channel_state_breaker_is_forced_and_let_go),
         STATE_TEST(test_channel_state_quota_is_fresh_for_a_time),
+        STATE_TEST(test_channel_state_prepares_within_a_time_if_it_did_so_last),
         STATE_TEST(test_channel_state_token_is_kept_whole_or_not),
         STATE_TEST(test_channel_state_quiet_hours_are_those_of_the_settings),
     };
