@@ -93,6 +93,8 @@ def test_rounds_interleave_systems_and_turn_their_order() -> None:
         (0, "one", "a"), (0, "one", "b"), (0, "two", "a"), (0, "two", "b"), (0, "two", "c"),
         (1, "one", "b"), (1, "one", "a"), (1, "two", "b"), (1, "two", "c"), (1, "two", "a")]
     assert told == found
+    found = cells.measure_all(systems, ["one", "two"], 2, 1, told.append, {"one"})
+    assert [(one.round, one.row) for one in found if one.row == "one"] == [(0, "one"), (0, "one")]
 
 
 def test_failed_cell_has_no_figures_and_says_why() -> None:
@@ -132,6 +134,9 @@ def test_pictures_are_xml_with_a_bar_for_each_system() -> None:
                            Verdict(AT_LEAST_6, None)])
     xml.dom.minidom.parseString(both)
     assert (both.count(plot.MET["met"]), both.count(plot.MET["missed"])) == (1, 1)
+    # Met is to the right, also where less is better.
+    less = plot.goals_svg([Verdict(Goal("empty_call", "a", "b", "p50_us", False, 0.5), Spread(0.25, 0.25, 0.25))])
+    assert '<rect x="610.0"' in less and '<rect x="535.0"' not in less, less
     with tempfile.TemporaryDirectory() as name:
         files = plot.write_all(pathlib.Path(name), measured(), {}, judge(measured(), [AT_LEAST_6]))
         assert [file.name for file in files] == ["empty_call.svg", "goals.svg"]
@@ -180,21 +185,23 @@ LOG = """@@herald-event|3/7|LOG:  execute s1: SELECT id
 @@herald-event|3/9|LOG:  execute s3: UPDATE event_drafts
 \tSET status = 'ACTIVE'
 @@herald-event|3/9|DETAIL:  parameters: $1 = '{event}'
-@@herald-event|3/10|LOG:  execute s4: SELECT count(*)
+@@herald-event|3/10|LOG:  execute s4: INSERT INTO event_steps
+@@herald-event|3/10|DETAIL:  parameters: $1 = '{event}'
+@@herald-event|3/11|LOG:  execute s5: SELECT count(*)
 """
 EVENT = "018f0000-0000-7000-8000-000000000001"
 
 
 def test_plan_keeps_statements_values_and_order_of_the_log() -> None:
     transactions = replay.read_log(LOG.replace("{event}", EVENT))
-    assert [len(one.statements) for one in transactions] == [1] * 5
+    assert [len(one.statements) for one in transactions] == [1] * 6
     assert transactions[0].statements == [("SELECT id\nFROM event_drafts WHERE id = $1", [EVENT])]
     assert transactions[1].statements[0][1] == [EVENT, "it's\ntwo lines", None, "event-topic"]
     nodes = replay.Plan(transactions, [EVENT], "whsec_c2VjcmV0", "fakes:1").nodes
     kinds = [next(kind for kind in ("sql", "post", "record") if kind in node) for node in nodes]
-    assert kinds == ["sql", "sql", "record", "sql"] + ["post"] * 6 + ["sql", "sql"]
-    assert [node["after"] for node in nodes] == [[], [0], [1], [1]] + [[3]] * 6 + [[4, 5, 6, 7, 8, 9], [10]]
-    assert [node["events"] for node in nodes] == [[0]] * 11 + [[]]
+    assert kinds == ["sql", "sql", "record", "sql"] + ["post"] * 6 + ["sql"] * 3
+    assert [node["after"] for node in nodes] == [[], [0], [1], [1]] + [[3]] * 6 + [[4, 5, 6, 7, 8, 9], [10], [11]]
+    assert [node["events"] for node in nodes] == [[0]] * 11 + [[], []]  # the call has its reply: the rest holds nobody up
 
 
 def main() -> None:

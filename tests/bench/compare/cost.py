@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import pathlib
+import signal
 import sys
 import time
 from typing import Any
@@ -111,6 +112,7 @@ def read_arguments() -> argparse.Namespace:
 
 def main() -> int:
     arguments = read_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     stack = Stack(arguments.build.resolve(), arguments.kafka)
     costs: dict[str, Any] = {}
     try:

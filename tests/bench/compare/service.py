@@ -15,7 +15,8 @@ from cells import Figures
 from replay import Recording, post_of
 from stack import CHANNELS, ROOT, SERVERS, Stack
 
-READ_DRAFTS = 100  # read in turns; each is a script of pgbench's
+READ_DRAFTS = 16  # read in turns; each is a script of pgbench's, which every connection prepares
+PICTURED_DRAFTS = 2000
 PGBENCH_CLIENTS = [4, 8, 16, 32]
 BARE = [(8, 1), (8, 4), (16, 4), (32, 4)]  # connections, and how many times as many events in flight
 PROBE_S = 2.0
@@ -105,6 +106,8 @@ class Service:
         stack.answer_in(1)
         self.drafts = self.folder / "read.ids"
         stack.make_drafts(READ_DRAFTS, self.drafts)
+        self.pictured = self.folder / "image.ids"
+        stack.make_drafts(PICTURED_DRAFTS, self.pictured)
 
     def systems(self) -> list[Part]:
         publishes = {f"publish_{n}": self._publish(n) for n in (16, 64)}
@@ -237,7 +240,7 @@ class Service:
 
     def _image(self, operation: str) -> Callable[[float], Figures]:
         def measure(seconds: float) -> Figures:
-            return self._drive(operation, 16, self.drafts, seconds)
+            return self._drive(operation, 16, self.pictured, seconds)
 
         return measure
 

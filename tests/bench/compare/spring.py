@@ -41,13 +41,23 @@ def cells_of(found: dict[str, Any]) -> list[Cell]:
     return cells
 
 
+def view_of(stack: Stack) -> pathlib.Path:
+    """Returns: a folder in which the stack stands as in a checkout of which `deploy/dev` started it"""
+    view = stack.folder / "checkout"
+    for link, target in (("build/dev", stack.build), (".state/dev", stack.folder)):
+        (view / link).parent.mkdir(parents=True, exist_ok=True)
+        if not (view / link).exists():
+            (view / link).symlink_to(target)
+    return view
+
+
 def measure(stack: Stack, program: pathlib.Path, options: list[str], rounds: int) -> list[Cell]:
     file, client, made = stack.folder / "spring.json", stack.folder / "client", stack.build / "client-only"
     stack.tool("cmake", "-S", str(ROOT), "-B", str(made), "-DHERALD_CLIENT_ONLY=ON", "-DCMAKE_BUILD_TYPE=Release")
     stack.tool("cmake", "--build", str(made), "--parallel")
     stack.tool("cmake", "--install", str(made), "--prefix", str(client))
     env = stack.env | stack.variables | {"HERALD_CHANNELS_SECRET": stack.setting("channels", "secret")}
-    command = [str(program), "--json", str(file), "--rounds", str(rounds), "--client", str(client), "--checkout", str(stack.build),
+    command = [str(program), "--json", str(file), "--rounds", str(rounds), "--client", str(client), "--checkout", str(view_of(stack)),
                "--port-base", str(int(stack.env["HERALD_DEV_PORT_BASE"]) + 70), *options]
     done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     if done.returncode != 0:

@@ -50,6 +50,8 @@ class Stack:
         return done.stdout
 
     def start(self) -> None:
+        if (self.folder / "stack").exists():  # of a run that was killed
+            self.stop()
         file = self.build / "bench-settings.ini"
         file.write_text(self.settings)
         self._deploy("up", "--kafka", self.kafka, "--settings", str(file))
