@@ -15,6 +15,7 @@ TITLES = {
     "spring_memory": "memory and start beside Spring"}
 PARTS = {"server": "own_ms", "postgres": "pg_ms", "kafka": "kafka_ms", "redis": "redis_ms", "fakes": "fakes_ms"}
 LIMIT_S = 7200
+END_S = 60
 
 
 def system_of(name: str) -> str:
@@ -59,7 +60,15 @@ def measure(stack: Stack, program: pathlib.Path, options: list[str], rounds: int
     env = stack.env | stack.variables | {"HERALD_CHANNELS_SECRET": stack.setting("channels", "secret")}
     command = [str(program), "--json", str(file), "--rounds", str(rounds), "--client", str(client), "--checkout", str(view_of(stack)),
                "--port-base", str(int(stack.env["HERALD_DEV_PORT_BASE"]) + 70), *options]
-    done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=LIMIT_S)
-    if done.returncode != 0:
-        return [Cell("spring", "spring", 0, None, f"exit status {done.returncode}: {(done.stderr or done.stdout).strip()[-400:]}")]
+    log = stack.folder / "logs/spring.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        try:
+            process.wait(LIMIT_S)
+        finally:
+            if process.poll() is None:
+                process.terminate()  # it ends the services that it has started
+                process.wait(END_S)
+    if process.returncode != 0:
+        return [Cell("spring", "spring", 0, None, f"exit status {process.returncode}: {log.read_text().strip()[-400:]}")]
     return cells_of(json.loads(file.read_text()))
