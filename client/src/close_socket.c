@@ -1,19 +1,21 @@
 /*
  * Closes sockets with a time limit. nng before 1.8 can lose the end of a receive when a connection is closed just as a
  * message arrives over it (nng#1813). Its only reaper thread then waits for ever, and so does every nng_close() of the
- * process. Where stream_shim.c is active that cannot happen. Elsewhere a thread of its own closes the socket, and the
- * caller gives up when that takes too long.
+ * process. A thread of its own closes the socket, and the caller gives up when that takes too long. Where stream_shim.c is
+ * active nng is not known to hang: a close that takes seconds waits for a processor, behind the connections of others.
  */
 #include "client/src/close_socket.h"
 
 #include "client/base/clock.h"
+#include "client/src/stream_shim.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define CLOSE_LIMIT_MS 5000
+#define CLOSE_LIMIT_MS       5000
+#define CURED_CLOSE_LIMIT_MS 60000
 /* After one close has hung, every later one hangs too: it needs little time to do all it can. */
 #define HUNG_CLOSE_LIMIT_MS 100
 
@@ -66,9 +68,16 @@ static struct closer *closer_new(nng_socket socket) {
     return closer;
 }
 
+static uint32_t close_limit_ms(void) {
+    if (atomic_load(&hung)) {
+        return HUNG_CLOSE_LIMIT_MS;
+    }
+    return herald_stream_shim_active() ? CURED_CLOSE_LIMIT_MS : CLOSE_LIMIT_MS;
+}
+
 /* Waits for the thread. Returns: whether it has closed the socket */
 static bool closer_wait(struct closer *closer, pthread_t thread) {
-    const struct timespec until = herald_timespec_in_ms(atomic_load(&hung) ? HUNG_CLOSE_LIMIT_MS : CLOSE_LIMIT_MS);
+    const struct timespec until = herald_timespec_in_ms(close_limit_ms());
     pthread_mutex_lock(&closer->mutex);
     int rv = 0;
     while (!closer->closed && rv == 0) {

@@ -9,8 +9,7 @@
 
 /* ---- the end of a turn ---- */
 
-static void on_turn_end(struct loop_turn *turn) {
-    struct native_loop *loop = (struct native_loop *)turn; /* its first member */
+void native_loop_end_turn(struct native_loop *loop) {
     struct native_stream *stream;
     unsigned count;
     DL_COUNT2(loop->dirty, stream, count, dirty_next);
@@ -18,6 +17,10 @@ static void on_turn_end(struct loop_turn *turn) {
         native_loop_unmark(loop, stream);
         native_stream_end_turn(stream);
     }
+}
+
+static void on_turn_end(struct loop_turn *turn) {
+    native_loop_end_turn((struct native_loop *)turn); /* its first member */
 }
 
 void native_loop_mark(struct native_loop *loop, struct native_stream *stream) {

@@ -101,6 +101,10 @@ struct native_loop *native_loop_new(struct loop *loop);
  *  allowed. */
 void native_loop_close(struct native_loop *loop);
 
+/** Does now what streams leave for the end of the turn: messages go to the kernel. On the loop's thread, in no callback of a
+ *  stream. */
+void native_loop_end_turn(struct native_loop *loop);
+
 /** When the bytes of the messages that are handed up now were read, on clock_now_us(). On the loop's thread, in
  *  on_message(). */
 uint64_t native_loop_read_us(const struct native_loop *loop);

@@ -523,8 +523,10 @@ static void on_port_timer_closed(uv_handle_t *handle) {
     native_port_note_closed(handle->data);
 }
 
+/* A reply that still waits for the end of the turn is not one that its client does not read. */
 static void on_sweep_timer(uv_timer_t *sweep) {
     const struct native_port *port = sweep->data;
+    native_loop_end_turn(port->streams);
     listener_sweep(port->listener);
 }
 

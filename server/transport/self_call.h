@@ -22,7 +22,7 @@ struct self_call {
  *
  * @ret_hung  set to true when nng hung while it closed the connection: the connection then stays open for good
  * Returns:  NULL: a reply came | a static text that says why none did
- * Context:  blocks: timeout_ms for the send and for the receive each, then up to 5 s for the close; none of nng's
+ * Context:  blocks: timeout_ms for the send and for the receive each, then as herald_close_socket(); none of nng's
  *           threads
  */
 const char *self_call(const struct self_call *call, bool *ret_hung);

@@ -125,7 +125,7 @@ enum herald_code herald_channel_open(const char *url, const struct herald_channe
  * Closes a channel. Calls in flight end with CANCELLED first; all callbacks have returned when this function returns.
  * Handles that are still held may be released later. NULL is allowed.
  *
- * Context:  blocks, up to 5 s where nng cannot close the connection; not from a callback
+ * Context:  blocks, up to a minute where nng cannot close the connection; not from a callback
  */
 void herald_channel_close(struct herald_channel *channel);
 /** The URL that the channel was opened with; lives as long as the channel. */
