@@ -7,8 +7,8 @@
 /**
  * Closes a socket, or gives up if nng hangs.
  *
- * Returns:  true: closed | false: given up after 5 s, where stream_shim.c is active after 60 s; the socket's callbacks may still run, so their data must not be
- *           freed
+ * Returns:  true: closed | false: given up after 5 s, where stream_shim.c is active after 60 s; the socket's callbacks
+ *           may still run, so their data must not be freed
  * Context:  blocks; any thread but nng's own
  */
 bool herald_close_socket(nng_socket socket);
