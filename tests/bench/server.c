@@ -55,6 +55,10 @@ static enum herald_code get_job(void *self, const Herald__Job__V1__GetJobRequest
 
 static const struct herald_job_v1_job_service_handlers HANDLERS = {.get_job = get_job};
 
+/* What the process serves. */
+static const struct herald_service_binding *service;
+static const void *service_handlers;
+
 static enum herald_code start(const struct server_app *app, const struct settings *settings, struct loop *const *loops,
                               unsigned loop_count, struct rpc_server *server, void **ret_app,
                               struct herald_error *reterr) {
@@ -63,24 +67,30 @@ static enum herald_code start(const struct server_app *app, const struct setting
     (void)loops;
     (void)loop_count;
     *ret_app = NULL;
-    return rpc_server_add(server, &herald_job_v1_job_service_binding, &HANDLERS, NULL, NULL, reterr);
+    return rpc_server_add(server, service, service_handlers, NULL, NULL, reterr);
 }
 
 static const char *listen_url(const struct settings *settings) {
     return settings->job_url;
 }
 
-int bench_server_run(const char *url, const struct bench_handler *get_job_does) {
+int bench_server_serve(const char *url, const struct herald_service_binding *binding, const void *handlers) {
     const struct server_app app = {.name = "bench-server",
                                    .summary = "the server of the measurements",
                                    .settings = &all_settings,
                                    .listen_url = listen_url,
                                    .start = start};
     char *argv[] = {(char *)"bench-server", NULL};
-    handler = *get_job_does;
+    service = binding;
+    service_handlers = handlers;
     setenv("HERALD_JOB_URL", url, 1);
     setenv("HERALD_LOG_LEVEL", "error", 0);
     return server_main(&app, 1, argv);
+}
+
+int bench_server_run(const char *url, const struct bench_handler *get_job_does) {
+    handler = *get_job_does;
+    return bench_server_serve(url, &herald_job_v1_job_service_binding, &HANDLERS);
 }
 
 void bench_server_url(char ret_url[64]) {

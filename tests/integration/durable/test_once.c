@@ -74,24 +74,24 @@ static TASK_FN enum herald_code body(void *self, const ProtobufCMessage *request
     return script.stores ? once_store(script.env->db, once, response, reterr) : HERALD_OK;
 }
 
-/* Runs the call; the script counts whether the body was run. */
-static TASK_FN enum herald_code run(struct db_env *env, const char *key, const char *user, char *title,
-                                    struct attempt *attempt) {
+static void prepare(struct db_env *env, const char *key, const char *user, char *title, struct attempt *attempt) {
     herald__job__v1__create_image_job_request__init(&attempt->request);
     herald__job__v1__create_image_job_response__init(&attempt->response);
     attempt->request.title = title;
     attempt->request.user_id = (char *)(uintptr_t)user;
     snprintf(env->call->idempotency_key, sizeof(env->call->idempotency_key), "%s", key);
+}
+
+/* Runs the call; the script counts whether the body was run. */
+static TASK_FN enum herald_code run(struct db_env *env, const char *key, const char *user, char *title,
+                                    struct attempt *attempt) {
+    prepare(env, key, user, title, attempt);
     return once_run(env->db, method(), body, &script, &attempt->request.base, &attempt->response.base, &env->error);
 }
 
 static TASK_FN enum herald_code run_at_once(struct db_env *env, const char *key, const char *user, char *title,
                                             struct attempt *attempt) {
-    herald__job__v1__create_image_job_request__init(&attempt->request);
-    herald__job__v1__create_image_job_response__init(&attempt->response);
-    attempt->request.title = title;
-    attempt->request.user_id = (char *)(uintptr_t)user;
-    snprintf(env->call->idempotency_key, sizeof(env->call->idempotency_key), "%s", key);
+    prepare(env, key, user, title, attempt);
     return once_run_at_once(env->db, method(), body, &script, &attempt->request.base, &attempt->response.base,
                             &env->error);
 }
