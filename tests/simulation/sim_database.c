@@ -272,7 +272,7 @@ TASK_FN enum herald_code delivery_store_take(struct db *db, const char *holder, 
     struct taken_delivery *taken = arena_calloc(call_arena(), SIM_EVENTS * CHANNEL_COUNT, sizeof(*taken));
     size_t count = 0;
     for (size_t i = 0; taken && fate != SIM_REFUSED && i < want_count; i++) {
-        struct sim_distribution *distribution;
+        struct sim_distribution *distribution = NULL;
         struct sim_delivery *delivery;
         for (uint32_t n = 0; n < wants[i].most && (delivery = find_due(&wants[i], &distribution)); n++) {
             taken[count++] = take_one(delivery, distribution, &wants[i], holder);
