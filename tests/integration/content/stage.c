@@ -13,9 +13,8 @@
 
 #include <cmocka.h>
 
-#define FLUSH_MS       20000
-#define READ_MS        30000
-#define JOB_PARTITIONS 4
+#define FLUSH_MS 20000
+#define READ_MS  30000
 
 static void set(char **setting, const char *prefix) {
     char id[37];
@@ -130,6 +129,19 @@ void stage_wait_idle(struct stage *stage) {
     fail_msg("the worker is not idle after 30 s");
 }
 
+void stage_wait_opened_anew(struct stage *stage) {
+    const struct timespec pause = {.tv_nsec = 20000000};
+    struct worker_view view;
+    for (int waited_ms = 0; waited_ms < READ_MS; waited_ms += 20) {
+        worker_look(stage->worker, &view);
+        if (view.consumer.reopened > 0) {
+            return;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    fail_msg("the consumer was not opened anew in 30 s");
+}
+
 void stage_stop_worker(struct stage *stage) {
     struct order stop = {.work = {.run = stop_on_loop}, .stage = stage};
     loop_post(stage->loop, &stop.work);
@@ -147,17 +159,16 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, v
     *(rd_kafka_resp_err_t *)message->_private = message->err;
 }
 
-/* @group  NULL: a producer; else a consumer of that group */
-static rd_kafka_t *client_new(const char *group, const char *bootstrap) {
+static rd_kafka_t *client_new(rd_kafka_type_t type, const char *bootstrap) {
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, text, sizeof(text)), RD_KAFKA_CONF_OK);
-    if (group != NULL) {
-        assert_int_equal(rd_kafka_conf_set(conf, "group.id", group, text, sizeof(text)), RD_KAFKA_CONF_OK);
+    if (type == RD_KAFKA_CONSUMER) {
+        assert_int_equal(rd_kafka_conf_set(conf, "group.id", "test-reader", text, sizeof(text)), RD_KAFKA_CONF_OK);
     } else {
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     }
-    rd_kafka_t *client = rd_kafka_new(group != NULL ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, text, sizeof(text));
+    rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof(text));
     assert_non_null(client);
     return client;
 }
@@ -194,7 +205,7 @@ bool stage_wait_dead_letters(struct stage *stage, bool serving) {
 
 void stage_produce(struct stage *stage, const char *key, const char *type, const char *content_type,
                    const char *value) {
-    rd_kafka_t *client = client_new(NULL, stage->settings.kafka_bootstrap);
+    rd_kafka_t *client = client_new(RD_KAFKA_PRODUCER, stage->settings.kafka_bootstrap);
     rd_kafka_resp_err_t delivered = RD_KAFKA_RESP_ERR__WAIT_CACHE;
     rd_kafka_headers_t *headers = rd_kafka_headers_new(3);
     rd_kafka_header_add(headers, "ce_id", -1, key, -1);
@@ -218,25 +229,6 @@ void stage_produce(struct stage *stage, const char *key, const char *type, const
     rd_kafka_destroy(client);
 }
 
-void stage_wait_committed(struct stage *stage, int64_t records) {
-    const struct timespec pause = {.tv_nsec = 50000000};
-    rd_kafka_t *client = client_new(stage->settings.kafka_group, stage->settings.kafka_bootstrap);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(JOB_PARTITIONS);
-    rd_kafka_topic_partition_list_add_range(list, stage->settings.kafka_image_job_topic, 0, JOB_PARTITIONS - 1);
-    int64_t committed = 0;
-    for (int waited_ms = 0; committed < records; waited_ms += 50) {
-        assert_true(waited_ms < READ_MS);
-        assert_int_equal(rd_kafka_committed(client, list, READ_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
-        committed = 0;
-        for (int i = 0; i < list->cnt; i++) {
-            committed += list->elems[i].offset > 0 ? list->elems[i].offset : 0;
-        }
-        nanosleep(&pause, NULL);
-    }
-    rd_kafka_topic_partition_list_destroy(list);
-    rd_kafka_destroy(client);
-}
-
 static rd_kafka_resp_err_t delete_topic(rd_kafka_t *client, const char *name, rd_kafka_queue_t *queue) {
     rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(name);
     size_t count = 0;
@@ -254,7 +246,7 @@ static rd_kafka_resp_err_t delete_topic(rd_kafka_t *client, const char *name, rd
 
 static rd_kafka_resp_err_t create_topic(rd_kafka_t *client, const char *name, rd_kafka_queue_t *queue) {
     char text[256];
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, JOB_PARTITIONS, 1, text, sizeof(text));
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, 4, 1, text, sizeof(text));
     size_t count = 0;
     rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, READ_MS);
@@ -271,7 +263,7 @@ static rd_kafka_resp_err_t create_topic(rd_kafka_t *client, const char *name, rd
 void stage_make_topic_anew(struct stage *stage) {
     const struct timespec pause = {.tv_nsec = 100000000};
     const char *name = stage->settings.kafka_image_job_topic;
-    rd_kafka_t *client = client_new(NULL, stage->settings.kafka_bootstrap);
+    rd_kafka_t *client = client_new(RD_KAFKA_PRODUCER, stage->settings.kafka_bootstrap);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
     assert_int_equal(delete_topic(client, name, queue), RD_KAFKA_RESP_ERR_NO_ERROR);
     int waited_ms = 0;
@@ -327,7 +319,7 @@ static void copy_letter(const rd_kafka_message_t *message, struct dead_letter *l
 
 unsigned stage_read_dead_letters(struct stage *stage, struct dead_letter *letters, unsigned count) {
     enum { PARTITIONS_MAX = 16 };
-    rd_kafka_t *client = client_new("test-reader", stage->settings.kafka_bootstrap);
+    rd_kafka_t *client = client_new(RD_KAFKA_CONSUMER, stage->settings.kafka_bootstrap);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(PARTITIONS_MAX);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, stage->settings.kafka_dead_letter_topic, NULL);
     /* A real broker makes the topic when the first letter comes. */

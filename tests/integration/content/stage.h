@@ -40,8 +40,8 @@ void stage_stop_worker(struct stage *stage);
 
 /** Produces one record and waits for its acknowledgement. @type, @content_type  NULL: no such header. */
 void stage_produce(struct stage *stage, const char *key, const char *type, const char *content_type, const char *value);
-/** Waits up to 30 s until the worker's group has committed so many records of the topic of jobs, in all. */
-void stage_wait_committed(struct stage *stage, int64_t records);
+/** Waits up to 30 s until the worker has opened its consumer anew. */
+void stage_wait_opened_anew(struct stage *stage);
 /** Deletes the topic of jobs and makes it again, empty. The embedded broker cannot. */
 void stage_make_topic_anew(struct stage *stage);
 /** A valid job with that id, once more. */

@@ -1,3 +1,4 @@
+#include "client/src/stream_shim.h"
 #include "server/native/stream.h"
 #include "tests/unit/rpc/cmocka_headers.h"
 #include "tests/unit/transport/stranger.h"
@@ -203,6 +204,7 @@ static void stop_side(struct side *side) {
 
 static nng_socket dial_req(struct side *side) {
     nng_socket socket;
+    herald_stream_shim_install(); /* for the client here: a server of the native engine needs none */
     assert_int_equal(nng_req0_open(&socket), 0);
     assert_int_equal(nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
     assert_int_equal(nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, 0), 0);

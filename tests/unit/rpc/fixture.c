@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include "client/src/stream_shim.h"
 #include "cmocka_headers.h"
 #include "herald/job/v1/job.server.h"
 #include "herald/job/v1/job.task.h"
@@ -473,6 +474,7 @@ struct raw_reply raw_call(const char *url, const void *bytes, size_t count, int 
     struct raw_reply reply = {.failure = 0};
     nng_socket socket;
     nng_msg *message = NULL;
+    herald_stream_shim_install(); /* for the client here: a server of the native engine needs none */
     assert_int_equal(nng_req0_open(&socket), 0);
     assert_int_equal(nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
     assert_int_equal(nng_socket_set_ms(socket, NNG_OPT_RECVTIMEO, timeout_ms), 0);

@@ -1,3 +1,4 @@
+#include "client/src/stream_shim.h"
 #include "cmocka_headers.h"
 #include "fixture.h"
 
@@ -24,6 +25,7 @@ static int set_up(void **state) {
     sender->fixture.open = true;
     fixture_listen(&sender->fixture);
     sender->random = 20240229;
+    herald_stream_shim_install(); /* for the client here: a server of the native engine needs none */
     assert_int_equal(nng_req0_open(&sender->socket), 0);
     assert_int_equal(nng_socket_set_ms(sender->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
     assert_int_equal(nng_socket_set_ms(sender->socket, NNG_OPT_RECVTIMEO, 10000), 0);

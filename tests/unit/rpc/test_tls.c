@@ -1,4 +1,5 @@
 #include "certificates.h"
+#include "client/src/stream_shim.h"
 #include "cmocka_headers.h"
 #include "fixture.h"
 #include "server/process/watchdog.h"
@@ -30,6 +31,7 @@ static void set(char **setting, const char *value) {
 /* Mutual TLS, with fresh certificates. */
 static int set_up(void **state) {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
+    herald_stream_shim_install(); /* for the clients here: a server of the native engine needs none */
     make_ca("ca");
     make_ca("other-ca");
     make_leaf(&(struct leaf){.name = "server", .ca = "ca", .dns = SERVER_NAMES});

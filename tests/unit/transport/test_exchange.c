@@ -1,3 +1,4 @@
+#include "client/src/stream_shim.h"
 #include "server/transport/exchange.h"
 #include "server/transport/listener.h"
 #include "tests/unit/rpc/cmocka_headers.h"
@@ -136,6 +137,7 @@ static int set_up(void **state) {
         assert_int_equal(pthread_create(&layer.thread, NULL, run_layer_loop, layer.loop), 0);
     }
     assert_int_equal(listener_open(layer.url, &options, &layer.listener, NULL), HERALD_OK);
+    herald_stream_shim_install(); /* for the client here: a server of the native engine needs none */
     assert_int_equal(nng_req0_open(&layer.client), 0);
     assert_int_equal(nng_socket_set_ms(layer.client, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
     assert_int_equal(nng_dial(layer.client, layer.url, NULL, 0), 0);
