@@ -145,8 +145,13 @@ static void watch_close(struct http_watch *watch) {
     uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
 }
 
+/* libcurl closes some sockets by itself, such as those that are not connected: what is left of one is of an earlier socket. */
 bool http_multi_add_socket(struct http_multi *multi, curl_socket_t socket) {
-    struct http_watch *watch = watch_new(multi, socket);
+    struct http_watch *watch = watch_of(multi, socket);
+    if (watch != NULL) {
+        watch_close(watch);
+    }
+    watch = watch_new(multi, socket);
     if (watch != NULL) {
         watch->kept = true;
     }
@@ -160,13 +165,14 @@ void http_multi_remove_socket(struct http_multi *multi, curl_socket_t socket) {
     }
 }
 
-/* libcurl wants a socket watched no more. */
+/*
+ * libcurl wants a socket watched no more. One that is watched for room would be reported again and again; it is not
+ * connected yet, as a rule, and libcurl may close it next, without a word.
+ */
 static void watch_let_go(struct http_watch *watch) {
     watch->wanted = 0;
-    if (!watch->kept) {
+    if (!watch->kept || watch->watched & UV_WRITABLE) {
         watch_close(watch);
-    } else if (watch->watched & UV_WRITABLE) {
-        stop_watch(watch); /* it would be reported again and again */
     }
 }
 
@@ -232,6 +238,11 @@ static void on_http_timer_closed(uv_handle_t *handle) {
 
 void http_multi_close(struct http_multi *multi) {
     curl_multi_cleanup(multi->curl);
+    for (size_t i = 0; i < multi->watches_room; i++) {
+        if (multi->watches[i] != NULL) {
+            watch_close(multi->watches[i]);
+        }
+    }
     free(multi->watches);
     uv_close((uv_handle_t *)&multi->timer, on_http_timer_closed);
 }

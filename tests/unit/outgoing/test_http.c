@@ -29,6 +29,7 @@ struct exchange {
     bool no_descriptors;      /* none is left while it is sent first */
     bool cancel;              /* the call, once the peer has the request */
     bool close;               /* the client, likewise */
+    const char *dead_url;     /* asked before, three times: it takes no connection */
     uint32_t rest_ms;         /* pause after the last request, with the client open */
     struct peer *peer;
 
@@ -74,8 +75,20 @@ static void rest(struct exchange *exchange) {
     uv_close((uv_handle_t *)&exchange->prepare, NULL);
 }
 
+static void ask_dead_url(struct exchange *exchange) {
+    struct http_request request = exchange->request;
+    request.url = exchange->dead_url;
+    request.timeout_ms = 200;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(http_send(exchange->http, &request, &exchange->response, NULL), HERALD_UNAVAILABLE);
+    }
+}
+
 static void exchange_body(void *arg) {
     struct exchange *exchange = arg;
+    if (exchange->dead_url != NULL) {
+        ask_dead_url(exchange);
+    }
     for (unsigned i = 0; i < exchange->times; i++) {
         bool limited = exchange->no_descriptors && i == 0;
         if (limited) {
@@ -619,6 +632,44 @@ static void test_http_kept_connection_that_ends_leaves_the_loop_at_rest(void **s
     peer_stop(peer);
 }
 
+/* A listener whose queue is full: the kernel answers no more of those who connect. Fills @ret_fds, to be closed. */
+enum { DEAD_FDS = 5 };
+static int open_dead_port(int ret_fds[DEAD_FDS]) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof(address);
+    ret_fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(ret_fds[0], (struct sockaddr *)&address, bytes), 0);
+    assert_int_equal(listen(ret_fds[0], 0), 0);
+    assert_int_equal(getsockname(ret_fds[0], (struct sockaddr *)&address, &bytes), 0);
+    for (int i = 1; i < DEAD_FDS; i++) {
+        ret_fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(ret_fds[i], (struct sockaddr *)&address, bytes);
+    }
+    return ntohs(address.sin_port);
+}
+
+/* libcurl closes a socket that never was connected without a word. The next ones have its number: those of the look-up of a
+ * name, and the one of the connection. */
+static void test_http_socket_that_was_not_connected_leaves_nothing_behind(void **state) {
+    (void)state;
+    int fds[DEAD_FDS];
+    char dead[64], url[64];
+    struct peer *peer = peer_start(PEER_ANSWERS, OK_ANSWER);
+    snprintf(dead, sizeof(dead), "http://127.0.0.1:%d/posts", open_dead_port(fds));
+    struct exchange exchange = {.dead_url = dead, .times = 4};
+    post_to(&exchange, peer_port(peer), url);
+    snprintf(url, sizeof(url), "http://localhost:%d/posts", peer_port(peer));
+    run_exchange(&exchange); /* asserts that the loop has no handle left */
+    assert_int_equal(exchange.first_code, HERALD_OK);
+    assert_int_equal(exchange.code, HERALD_OK);
+    assert_int_equal(peer_requests(peer), 4);
+    free(exchange.response.body);
+    for (int i = 0; i < DEAD_FDS; i++) {
+        close(fds[i]);
+    }
+    peer_stop(peer);
+}
+
 static void test_http_posts_without_reuse_have_connections_of_their_own(void **state) {
     (void)state;
     char url[64];
@@ -744,6 +795,7 @@ int main(void) {
         cmocka_unit_test(test_http_posts_with_reuse_share_a_connection),
         cmocka_unit_test(test_http_post_finds_a_kept_connection_closed_and_makes_another),
         cmocka_unit_test(test_http_kept_connection_that_ends_leaves_the_loop_at_rest),
+        cmocka_unit_test(test_http_socket_that_was_not_connected_leaves_nothing_behind),
         cmocka_unit_test(test_http_posts_without_reuse_have_connections_of_their_own),
         cmocka_unit_test(test_http_untrusted_certificate_is_tls_failed),
         cmocka_unit_test(test_http_without_descriptors_does_not_blame_the_peer),
