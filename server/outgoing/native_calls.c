@@ -111,6 +111,7 @@ static bool begin_send(struct op *op) {
     if (!enter_hub(op)) {
         return false;
     }
+    herald_buffer_reset(&op->kept, OP_KEPT_BYTES); /* of the call before */
     if (lane->is_closing) {
         end_soon(op, NNG_ECLOSED);
         return false;
@@ -196,9 +197,7 @@ static void drop_op_request(struct herald_call *call) {
 }
 
 static bool post_op_send(struct herald_call *call, int64_t limit_ms) {
-    struct op *op = op_of(call);
-    herald_buffer_reset(&op->kept, OP_KEPT_BYTES);
-    return choose_hub(call, limit_ms, on_posted_send) && begin_send(op);
+    return choose_hub(call, limit_ms, on_posted_send) && begin_send(op_of(call));
 }
 
 static void post_op_receive(struct herald_call *call, int64_t limit_ms) {

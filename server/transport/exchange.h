@@ -166,8 +166,8 @@ struct exchange_engine {
     void (*send)(struct exchange *exchange);
     /** True when few exchanges are left. Any thread */
     bool (*is_short)(struct exchange_pool *pool);
-    /** Closes a connection. Any thread */
-    void (*close_peer)(struct exchange_pool *pool, uint32_t id);
+    /** Closes a connection. @for_unread  unless its replies have only waited for their turn. Any thread */
+    void (*close_peer)(struct exchange_pool *pool, uint32_t id, bool for_unread);
     /** Drops the reply that is being sent, if that takes more than the end of its connection. Any thread; NULL: it does
      *  not */
     void (*cancel_send)(struct exchange *exchange);

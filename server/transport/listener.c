@@ -18,7 +18,7 @@
 /* ---- connections ---- */
 
 static void close_connection(struct listener *listener, uint32_t id) {
-    listener->exchanges.engine->close_peer(&listener->exchanges, id);
+    listener->exchanges.engine->close_peer(&listener->exchanges, id, false);
 }
 
 /* Counts a connection that was closed, or accepted only to be refused. */

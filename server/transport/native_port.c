@@ -389,16 +389,31 @@ struct close_work {
     struct loop_work work; /* first */
     struct native_port *port;
     uint32_t id;
+    bool for_unread;
 };
 
+/* Whether the kernel has taken all replies of a connection, now that it was offered those of the present turn. */
+static bool has_sent_all(struct native_port *port, uint32_t id) {
+    struct native_peer *peer;
+    if (port->is_ending || port->streams == NULL) {
+        return true;
+    }
+    native_loop_end_turn(port->streams);
+    HASH_FIND(hh, port->peers, &id, sizeof(id), peer);
+    return peer == NULL || peer->sending == NULL;
+}
+
+/* A reply that only waited for the end of its loop's turn was not unread. */
 static void on_close_posted(struct loop_work *work) {
     struct close_work *posted = (struct close_work *)work;
-    close_here(posted->port, posted->id);
+    if (!posted->for_unread || !has_sent_all(posted->port, posted->id)) {
+        close_here(posted->port, posted->id);
+    }
     native_port_unshare(posted->port);
     free(posted);
 }
 
-static void close_by_id(struct exchange_pool *pool, uint32_t id) {
+static void close_by_id(struct exchange_pool *pool, uint32_t id, bool for_unread) {
     const struct listener *listener = pool->owner;
     struct native_port *port = listener->native->ports[id & (NATIVE_PORTS_MAX - 1)];
     if (loop_current() == port->loop) {
@@ -407,7 +422,7 @@ static void close_by_id(struct exchange_pool *pool, uint32_t id) {
     }
     struct close_work *posted = malloc(sizeof(*posted));
     if (posted != NULL) { /* else it is closed another time */
-        *posted = (struct close_work){.work.run = on_close_posted, .port = port, .id = id};
+        *posted = (struct close_work){.work.run = on_close_posted, .port = port, .id = id, .for_unread = for_unread};
         native_port_share(port);
         loop_post(port->loop, &posted->work);
     }

@@ -21,7 +21,10 @@ struct native_self_call {
     struct loop_work begin; /* first */
     struct loop_work end;
     struct native_port *port;
-    const struct self_call *call;
+    const struct self_call *call; /* the caller's: see given_up */
+    const char *url;              /* the listener's */
+    size_t max_reply_bytes;
+    uint32_t timeout_ms;
     void *tls; /* of the stream that is to be made */
     struct native_stream *stream;
     atomic_uint shares; /* of the caller, of begin and end, of the stream */
@@ -87,15 +90,15 @@ static void dial_self(struct native_self_call *self) {
     struct native_port *port = self->port;
     const struct native_stream_options options = {
         .protocol = NATIVE_REQ,
-        .max_message_bytes = self->call->max_reply_bytes,
-        .greeting_ms = self->call->timeout_ms,
+        .max_message_bytes = self->max_reply_bytes,
+        .greeting_ms = self->timeout_ms,
         .ops = &self_ops,
         .user = self,
         .secure_ops = self->tls != NULL ? &native_tls_ops : NULL,
         .secure = self->tls,
     };
     self->tls = NULL;
-    self->stream = native_stream_dial(port->streams, self->call->url, &options);
+    self->stream = native_stream_dial(port->streams, self->url, &options);
     if (self->stream == NULL) {
         note_result(self, native_end_text(NATIVE_END_MEMORY));
         return;
@@ -160,6 +163,9 @@ static struct native_self_call *new_self_call(struct native_port *port, const st
     self->end.run = on_self_given_up;
     self->port = port;
     self->call = call;
+    self->url = call->url;
+    self->max_reply_bytes = call->max_reply_bytes;
+    self->timeout_ms = call->timeout_ms;
     self->tls = tls;
     atomic_init(&self->shares, 3);
     native_port_share(port);

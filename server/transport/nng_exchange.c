@@ -132,8 +132,9 @@ static bool is_short(struct exchange_pool *pool) {
     return atomic_load(&pool->receiving) <= pool->spare / 2 && atomic_load(&pool->count) >= pool->limit;
 }
 
-static void close_pipe(struct exchange_pool *pool, uint32_t id) {
+static void close_pipe(struct exchange_pool *pool, uint32_t id, bool for_unread) {
     (void)pool;
+    (void)for_unread; /* nng offers a reply to the kernel at once */
     nng_pipe_close((nng_pipe){.id = id});
 }
 

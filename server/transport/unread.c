@@ -94,7 +94,7 @@ bool unread_is_much(const struct unread_share *shares, size_t count, unsigned ex
 /* Closes the connections first: their further requests would take the exchanges that are freed here. */
 static void close_unread(struct exchange_pool *pool, uint64_t now_us, const struct unread_share *shares, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        pool->engine->close_peer(pool, shares[i].pipe_id);
+        pool->engine->close_peer(pool, shares[i].pipe_id, true);
     }
     if (pool->engine->cancel_send) {
         cancel_sends(pool, now_us, shares, count);
