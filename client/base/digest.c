@@ -5,27 +5,28 @@
 #include <openssl/params.h>
 #include <pthread.h>
 
-/* Made once, and there until the process ends. NULL: could not be made. */
+/* Made once, and there until the process ends. NULL: there was no memory, and each use makes its own. */
 static EVP_MD *sha256;
 static EVP_MAC_CTX *hmac_pattern; /* with a key that nobody uses; never changed, so that threads may copy it */
 
-static void make_hmac_pattern(void) {
+/* NULL: no memory. */
+static EVP_MAC_CTX *make_hmac(void) {
     char digest[] = "SHA256";
     const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
                                  OSSL_PARAM_construct_end()};
     EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *pattern = EVP_MAC_CTX_new(hmac);
+    EVP_MAC_CTX *pattern = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
     EVP_MAC_free(hmac);
-    if (pattern && EVP_MAC_init(pattern, (const unsigned char *)"none", 4, params)) {
-        hmac_pattern = pattern;
-    } else {
+    if (pattern && !EVP_MAC_init(pattern, (const unsigned char *)"none", 4, params)) {
         EVP_MAC_CTX_free(pattern);
+        pattern = NULL;
     }
+    return pattern;
 }
 
 static void look_algorithms_up(void) {
     sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    make_hmac_pattern();
+    hmac_pattern = make_hmac();
 }
 
 static void need_algorithms(void) {
@@ -41,7 +42,7 @@ bool herald_sha256(const void *data, size_t bytes, uint8_t ret_hash[HERALD_SHA25
 bool herald_hmac_sha256(const void *key, size_t key_bytes, const struct herald_piece *pieces, size_t count,
                         uint8_t ret_mac[HERALD_SHA256_BYTES]) {
     need_algorithms();
-    EVP_MAC_CTX *context = hmac_pattern ? EVP_MAC_CTX_dup(hmac_pattern) : NULL;
+    EVP_MAC_CTX *context = hmac_pattern ? EVP_MAC_CTX_dup(hmac_pattern) : make_hmac();
     bool made = context && EVP_MAC_init(context, key, key_bytes, NULL);
     for (size_t i = 0; i < count && made; i++) {
         made = pieces[i].bytes == 0 || EVP_MAC_update(context, pieces[i].data, pieces[i].bytes);

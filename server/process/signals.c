@@ -1,5 +1,7 @@
 #include "server/process/signals.h"
 
+#include "server/runtime/log_writer.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -7,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* How long the last lines of the log are waited for where nothing else is. */
+#define LAST_LINES_MS 50u
 
 static const int ENDS[] = {SIGTERM, SIGINT, SIGQUIT};
 #define END_COUNT (sizeof(ENDS) / sizeof(ENDS[0]))
@@ -76,6 +81,7 @@ static void on_second_signal(int signal_number) {
     static const char TEXT[] = "ended at once by a second signal\n";
     struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
     (void)signal_number;
+    log_writer_settle(LAST_LINES_MS);
     if (poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) && write(STDERR_FILENO, TEXT, sizeof(TEXT) - 1) < 0) {
         _exit(EXIT_FAILURE);
     }

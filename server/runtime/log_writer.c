@@ -208,14 +208,18 @@ static const int CRASHES[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 #define CRASH_COUNT (sizeof(CRASHES) / sizeof(CRASHES[0]))
 static struct sigaction before[CRASH_COUNT];
 
+void log_writer_settle(unsigned wait_ms) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (unsigned i = 0; i < wait_ms && atomic_load(&writer.put) != atomic_load(&writer.taken); i++) {
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 /* Lets the thread write what waits, then the crash goes on as it would have without us: a fault happens again when this
  * returns; a signal that was sent is sent again. */
 static void on_crash(int signal_number, siginfo_t *info, void *context) {
-    const struct timespec pause = {.tv_nsec = 1000000};
     (void)context;
-    for (int i = 0; i < CRASH_WAIT_MS && atomic_load(&writer.put) != atomic_load(&writer.taken); i++) {
-        (void)nanosleep(&pause, NULL);
-    }
+    log_writer_settle(CRASH_WAIT_MS);
     for (size_t i = 0; i < CRASH_COUNT; i++) {
         if (CRASHES[i] == signal_number) {
             (void)sigaction(signal_number, &before[i], NULL);

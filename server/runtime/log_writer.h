@@ -33,6 +33,8 @@ bool log_writer_start(size_t (*make_notice)(uint64_t dropped, char *ret_line));
 bool log_writer_put(const char *line, size_t bytes);
 /** Waits until all lines are written, @wait_ms at most. Returns: true when they are. Any thread. */
 bool log_writer_flush(unsigned wait_ms);
+/** Waits likewise in a handler of a signal: without a lock, as its thread may hold it. */
+void log_writer_settle(unsigned wait_ms);
 /** Ends the thread after its last line, or after @wait_ms without it: then its lines are lost and further ones are
  *  dropped. */
 void log_writer_end(unsigned wait_ms);
