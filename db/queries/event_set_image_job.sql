@@ -1,5 +1,4 @@
--- Stores the id of the last job and the reply for a repeat of the call, in a draft; returns the event's state before, NULL: it is
--- not there.
+-- Stores the id of the last job and the reply for a repeat of the call; counts the changed drafts.
 -- Effect: write
 -- $1 id  $2 user_id  $3 job_id  idempotency, $6 NULL: none: $4 method  $5 caller  $6 key  $7 request_hash  $8 reply
 WITH changed AS (
@@ -16,5 +15,4 @@ WITH changed AS (
     DO UPDATE SET request_hash = EXCLUDED.request_hash, reply = EXCLUDED.reply, answered = true,
                   created_at = CASE WHEN idempotency.created_at < now() - interval '10 s' THEN now() ELSE idempotency.created_at END
 )
-SELECT EXISTS (SELECT FROM changed) AS changed,
-       (SELECT status FROM event_drafts WHERE id = $1::uuid AND user_id = $2::text) AS status
+SELECT count(*) AS changed FROM changed

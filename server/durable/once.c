@@ -199,6 +199,10 @@ TASK_FN static enum herald_code look_first(struct once_call *call, bool *ret_go,
             return code;
         }
         clear_error(error);
+    } else if (code == HERALD_OUTCOME_UNKNOWN && claims) {
+        return herald_error_set(
+            error, HERALD_REASON_DATABASE_UNAVAILABLE,
+            "the database did not say whether it has claimed the call's key: nothing else was done");
     } else if (code != HERALD_OK) {
         return code;
     }

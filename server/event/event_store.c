@@ -293,20 +293,17 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
     begin_event_batch(&batch, DB_QUERY_EVENT_SET_IMAGE_JOB, id, user_id);
     db_put_text(&batch, job_id);
     idempotency_store_put(&batch, once);
+    event_store_add_load(&batch, id, user_id); /* a statement of its own: it sees what the change has waited for */
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
-    if (code != HERALD_OK) {
+    int64_t changed = 0;
+    if (code == HERALD_OK) {
+        code = db_read_int(&reply, 0, DB_EVENT_SET_IMAGE_JOB__CHANGED, &changed, reterr);
+    }
+    if (code != HERALD_OK || changed > 0) {
         return code;
     }
-    struct db_row row = db_row_of(&reply, 0, 0, NULL);
-    bool is_changed = db_get_int(&row, DB_EVENT_SET_IMAGE_JOB__CHANGED) != 0;
-    bool is_found = !db_get_null(&row, DB_EVENT_SET_IMAGE_JOB__STATUS);
-    int status = db_get_name(&row, DB_EVENT_SET_IMAGE_JOB__STATUS, EVENT_STATUSES);
-    code = db_row_end(&row, reterr);
-    if (code != HERALD_OK || is_changed) {
-        return code;
-    }
-    return is_found ? wrong_state((enum event_status)status, "DRAFT", reterr) : event_store_not_found(reterr);
+    return refuse_no_draft(&reply, 1, reterr);
 }
 
 TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const char *user_id,
