@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#define DEAD_FDS  5
 #define OK_ANSWER "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 
 /* One or more requests by one task; results are looked at when its loop has ended. */
@@ -633,7 +634,6 @@ static void test_http_kept_connection_that_ends_leaves_the_loop_at_rest(void **s
 }
 
 /* A listener whose queue is full: the kernel answers no more of those who connect. Fills @ret_fds, to be closed. */
-enum { DEAD_FDS = 5 };
 static int open_dead_port(int ret_fds[DEAD_FDS]) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t bytes = sizeof(address);
