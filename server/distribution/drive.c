@@ -272,7 +272,7 @@ static void mark_prepared(struct delivery *delivery, const struct decision *deci
 
 /* An early drive has prepared in time: the distribution is made with the delivery COMMITTING. */
 static void mark_early(struct delivery *delivery, const struct channel_answer *answer) {
-    if (!delivery->early || delivery->round->is_opening) {
+    if (delivery->round->is_opening) {
         return;
     }
     struct decision decision = decide_step(delivery, STEP_PREPARE, answer);
@@ -282,18 +282,34 @@ static void mark_early(struct delivery *delivery, const struct channel_answer *a
 }
 
 /*
+ * What an early drive has learnt of the channel holds at once, and if the distribution is never made: for all others.
+ *
+ * Returns: what it says about the channel, for the place
+ */
+TASK_FN static enum breaker_outcome learn_early(struct delivery *delivery, const struct channel_answer *answer) {
+    if (!delivery->early) {
+        return BREAKER_IGNORED;
+    }
+    struct decision decision = decide_step(delivery, STEP_PREPARE, answer);
+    mark_early(delivery, answer);
+    tell_channel(delivery, &decision, answer);
+    return decision.outcome;
+}
+
+/*
  * Prepares; then marks the delivery COMMITTING, with what was prepared, and commits. An early drive prepares before its claim is
  * stored: a preparation that comes to nothing harms nobody. It sends no post before.
  */
 TASK_FN static void drive_prepare(struct delivery *delivery, struct adapter_delivery *view) {
     struct channel_answer answer = check_commit(delivery); /* a container made now may be too old in the morning */
+    enum breaker_outcome outcome = BREAKER_IGNORED;
     bool may_prepare = answer.meaning == MEANS_UNSET;
     if (may_prepare) {
         answer = prepare_first(delivery, view);
-        mark_early(delivery, &answer);
+        outcome = learn_early(delivery, &answer);
     }
     if (!round_await_opening(delivery)) {
-        leave_place(delivery, BREAKER_IGNORED);
+        leave_place(delivery, outcome);
         return;
     }
     if (delivery->row.state == STATE(COMMITTING)) {
