@@ -118,19 +118,23 @@ static void *run_layer_loop(void *loop) {
     return NULL;
 }
 
+static struct listener_options layer_options(void) {
+    return (struct listener_options){.server_name = "test-server",
+                                     .is_native = is_native(),
+                                     .loops = &layer.loop,
+                                     .loop_count = 1,
+                                     .max_message_bytes = 1024,
+                                     .max_in_flight = KEPT_MAX,
+                                     .spare_contexts = 2,
+                                     .max_connections = 8,
+                                     .ops = &OPS,
+                                     .user = &layer};
+}
+
 static int set_up(void **state) {
     memset(&layer, 0, sizeof(layer));
     snprintf(layer.url, sizeof(layer.url), URL, (int)getpid());
-    const struct listener_options options = {.server_name = "test-server",
-                                             .is_native = is_native(),
-                                             .loops = &layer.loop,
-                                             .loop_count = 1,
-                                             .max_message_bytes = 1024,
-                                             .max_in_flight = KEPT_MAX,
-                                             .spare_contexts = 2,
-                                             .max_connections = 8,
-                                             .ops = &OPS,
-                                             .user = &layer};
+    const struct listener_options options = layer_options();
     signal(SIGPIPE, SIG_IGN);
     if (is_native()) {
         assert_int_equal(loop_new(0, &layer.loop, NULL), HERALD_OK);
@@ -349,18 +353,10 @@ static void test_exchange_cuts_off_who_sends_no_words(void **state) {
 }
 
 static void test_exchange_listener_on_a_loop_that_never_ran_is_closed(void **state) {
-    const struct listener_options options = {.server_name = "test-server",
-                                             .is_native = is_native(),
-                                             .loops = &layer.loop,
-                                             .loop_count = 1,
-                                             .max_message_bytes = 1024,
-                                             .max_in_flight = KEPT_MAX,
-                                             .max_connections = 8,
-                                             .ops = &OPS,
-                                             .user = &layer};
     struct listener *listener = NULL;
     (void)state;
     assert_int_equal(loop_new(0, &layer.loop, NULL), HERALD_OK);
+    const struct listener_options options = layer_options();
     assert_int_equal(listener_open("tcp://127.0.0.1:0", &options, &listener, NULL), HERALD_OK);
     assert_true(listener_close(listener));
     loop_free(layer.loop);
