@@ -176,7 +176,7 @@ TASK_FN static enum herald_code take_batch(struct outbox_relay *relay, struct ba
     relay->id_count = relay->id_capacity = 0;
     enum herald_code code =
         outbox_store_delete_and_take(options->db, (const char(*)[OUTBOX_ID_BYTES])ids, now, options->owner, BATCH_ROWS,
-                                     options->lease_ms, relay->rider, &batch->rows, &batch->count, reterr);
+                                     options->lease_ms, &relay->rider, &batch->rows, &batch->count, reterr);
     size_t kept = code == HERALD_OK ? now : 0; /* the first one */
     for (size_t i = kept; i < count; i++) {
         if (make_room_for_id(relay)) {

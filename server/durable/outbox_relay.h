@@ -43,7 +43,12 @@ struct outbox_relay_options {
  */
 enum herald_code outbox_relay_start(const struct outbox_relay_options *options, struct outbox_relay **ret_relay,
                                     struct herald_error *reterr);
-/** Lets the relay carry a rider from now on, in place of the one before; NULL: none. Loop's thread. */
+/**
+ * Lets the relay carry a rider from now on, in place of the one before; NULL: none. The one before is not called any more, also if
+ * its statement is on its way.
+ *
+ * Context: the loop's thread
+ */
 void outbox_relay_carry(struct outbox_relay *relay, const struct outbox_rider *rider);
 /** Says that the rider has @count more that is to be written, or less: outbox_relay_is_settled() waits for it. NULL is allowed.
  *  Loop's thread. */

@@ -76,7 +76,7 @@ static char *array_of_ids(const char (*ids)[OUTBOX_ID_BYTES], size_t count) {
 
 TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char (*ids)[OUTBOX_ID_BYTES],
                                                       size_t id_count, const char *owner, unsigned limit,
-                                                      uint32_t lease_ms, const struct outbox_rider *rider,
+                                                      uint32_t lease_ms, const struct outbox_rider *const *carried,
                                                       struct outbox_row **ret_rows, size_t *ret_count,
                                                       struct herald_error *reterr) {
     struct db_batch batch;
@@ -89,6 +89,7 @@ TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char 
         db_add(&batch, DB_QUERY_OUTBOX_DELETE_SENT); /* first: later rows of the same keys are then free */
         db_put_text(&batch, array);
     }
+    const struct outbox_rider *rider = carried ? *carried : NULL;
     bool rides = rider && rider->add(rider->self, &batch);
     unsigned take = batch.statement_count; /* number of the statement */
     db_add(&batch, DB_QUERY_OUTBOX_TAKE);
@@ -97,7 +98,7 @@ TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char 
     db_put_bigint(&batch, lease_ms);
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
-    if (rides) {
+    if (rides && *carried == rider) {
         rider->end(rider->self, code);
     }
     return code == HERALD_OK ? read_rows(&reply, take, owner, ret_rows, ret_count, reterr) : code;

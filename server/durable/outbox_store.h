@@ -58,7 +58,7 @@ struct outbox_rider {
     void *self;
     /** Adds at most one statement to a round's batch; its parameters live in the running call's arena. Returns: whether it did */
     bool (*add)(void *self, struct db_batch *batch);
-    /** The transaction has ended, of a batch to which add() has added. */
+    /** The transaction has ended, of a batch to which add() has added. Not called of a rider that has left meanwhile. */
     void (*end)(void *self, enum herald_code code);
     /** A row was sent, inline or by a round. */
     void (*sent)(void *self, const struct outbox_row *row);
@@ -70,12 +70,13 @@ struct outbox_rider {
  * Deletes rows that were sent and takes others as outbox_store_take() does, in one transaction.
  *
  * @ids      some may be gone
- * @rider    whose statement goes with them; NULL: none
+ * @carried  the rider whose statement goes with them, or NULL; it is read again after the wait, as the rider may have left.
+ *           NULL: there is none
  * Returns:  HERALD_OK, @ret_count may be 0 | as db_run()
  */
 TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char (*ids)[OUTBOX_ID_BYTES],
                                                       size_t id_count, const char *owner, unsigned limit,
-                                                      uint32_t lease_ms, const struct outbox_rider *rider,
+                                                      uint32_t lease_ms, const struct outbox_rider *const *carried,
                                                       struct outbox_row **ret_rows, size_t *ret_count,
                                                       struct herald_error *reterr);
 /** Parks a row, or parks it again. @why  what Kafka says. Returns: HERALD_OK | as db_run() */

@@ -1,4 +1,5 @@
 #include "server/durable/outbox_relay.h"
+#include "server/store/postgres/batch.h"
 #include "tests/integration/db/db_test.h"
 #include "tests/integration/store/kafka_fixture.h"
 
@@ -475,6 +476,62 @@ MOCK_TEST(test_outbox_send_now_of_another_loop_does_not_wait_for_a_broker_that_i
     stop_relay();
 }
 
+/* --- A rider --- */
+
+struct passenger {
+    struct outbox_rider rider;
+    unsigned added, ended;
+};
+
+/* Any statement will do. */
+static bool add_passenger(void *self, struct db_batch *batch) {
+    struct passenger *passenger = self;
+    passenger->added++;
+    db_add(batch, DB_QUERY_OUTBOX_PARKED);
+    db_put_text(batch, stage.owner);
+    return true;
+}
+
+static void end_passenger(void *self, enum herald_code code) {
+    struct passenger *passenger = self;
+    assert_int_equal(code, HERALD_OK);
+    passenger->ended++;
+}
+
+static void see_sent(void *self, const struct outbox_row *row) {
+    (void)self;
+    (void)row;
+}
+
+static PGconn *lock_outbox(void) {
+    PGconn *pg = admin_open();
+    admin_run(pg, "BEGIN; LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE");
+    return pg;
+}
+
+static void unlock_outbox(PGconn *pg) {
+    admin_run(pg, "ROLLBACK");
+    PQfinish(pg);
+}
+
+CLUSTER_TEST(test_outbox_relay_rider_that_leaves_during_the_statement_is_not_called) {
+    struct passenger passenger = {
+        .rider = {.self = &passenger, .add = add_passenger, .end = end_passenger, .sent = see_sent}};
+    start_relay(env, POLL_MS);
+    outbox_relay_carry(stage.relay, &passenger.rider);
+    WAIT_UNTIL(passenger.ended > 0);
+    PGconn *pg = lock_outbox();
+    WAIT_UNTIL(passenger.added > passenger.ended); /* its statement waits for the lock */
+    unsigned ended = passenger.ended;
+    outbox_relay_carry(stage.relay, NULL);
+    passenger.rider = (struct outbox_rider){0};
+    unlock_outbox(pg);
+    insert_row(new_id(), "key", "{}", 0);
+    WAIT_UNTIL(unsent() == 0); /* by a later round */
+    assert_int_equal(passenger.ended, ended);
+    stop_relay();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outbox_relay_due_row_is_sent_with_its_id_and_bytes),
@@ -489,6 +546,7 @@ int main(void) {
         cmocka_unit_test(test_outbox_send_now_sends_once_and_deletes_the_row),
         cmocka_unit_test(test_outbox_send_soon_sends_each_once_and_deletes_the_rows),
         cmocka_unit_test(test_outbox_relay_settle_deletes_at_once),
+        cmocka_unit_test(test_outbox_relay_rider_that_leaves_during_the_statement_is_not_called),
         cmocka_unit_test(test_outbox_send_now_waits_once_for_a_broker_that_is_away),
         cmocka_unit_test(test_outbox_send_now_of_another_loop_does_not_wait_for_a_broker_that_is_away),
         cmocka_unit_test(test_outbox_send_now_waits_once_for_a_broker_that_is_frozen),
