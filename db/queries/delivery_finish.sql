@@ -2,6 +2,7 @@
 -- or is OUTCOME_UNKNOWN and the change says what became of it. A change that keeps the claim needs the claim.
 -- Counts what is settled. A distribution of which all is settled is completed if its record is given; else a report is
 -- due. Attempts that have ended are written; so are the ends of a preparation and of a look-up, as steps.
+-- No two changes are of one delivery.
 -- Effect: write
 -- each change: $1 event_ids  $2 channels  $3 attempts  $4 states  $5 settled  $6 whether the claim stays  $7 remote_ids
 -- $8 step_ids  $9 post_urls  $10 reasons  $11 messages  $12 failures  $13 in how many ms it is due; NULL: never

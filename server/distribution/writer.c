@@ -151,9 +151,21 @@ TASK_FN static bool gather_changes(struct writer *writer) {
 
 /* ---- a batch ---- */
 
+/* Whether the batch has a change of that delivery, by another round: one that lost its claim before it was stored. */
+static bool batch_has(const struct writer *writer, unsigned count, const struct delivery *delivery) {
+    for (unsigned i = 0; i < count; i++) {
+        if (writer->batch[i]->channel == delivery->channel &&
+            strcmp(writer->batch[i]->round->event_id, delivery->round->event_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A statement takes one change of a delivery; the next one goes with the next batch. */
 static unsigned take_changes(struct writer *writer) {
     unsigned most = writer->one_by_one ? 1 : BATCH_CHANGES, count = 0;
-    while (writer->first && count < most) {
+    while (writer->first && count < most && !batch_has(writer, count, writer->first)) {
         struct delivery *delivery = writer->first;
         writer->first = delivery->next_pending;
         writer->last = writer->first ? writer->last : NULL;
@@ -258,9 +270,15 @@ static void end_batch(struct writer *writer, unsigned count, unsigned record_cou
     }
 }
 
-/* Whether the database refuses what the batch holds (SQLSTATE 22: data, 23: constraints), and would do so again. */
+/* Whether the database refuses what the batch holds, and would do so again. SQLSTATE 21: rows that collide; 22: data; 23:
+ * constraints. */
 static bool is_refusal(enum herald_code code, const struct herald_error *error) {
-    return code == HERALD_INTERNAL && (strncmp(error->origin, "22", 2) == 0 || strncmp(error->origin, "23", 2) == 0);
+    static const char *const classes[] = {"21", "22", "23"};
+    bool refuses = false;
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        refuses = refuses || strncmp(error->origin, classes[i], 2) == 0;
+    }
+    return code == HERALD_INTERNAL && refuses;
 }
 
 /* Removes what a channel has said and the database cannot hold. @all  or all that it has said. Returns: whether there was

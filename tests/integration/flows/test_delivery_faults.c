@@ -341,6 +341,78 @@ static void test_database_lost_while_results_come_all_are_published_once(void **
     }
 }
 
+/* Waits until a channel has taken a post of the event. */
+static void await_post(const char *event_id) {
+    long long deadline_ms = now_ms() + 30000;
+    for (bool taken = false; !taken;) {
+        json_t *posts = stack_posts(stack, event_id);
+        taken = json_array_size(posts) > 0;
+        json_decref(posts);
+        assert_true(taken || wait_again(deadline_ms));
+    }
+}
+
+/* Releases the claim of a delivery, as who buries its process does, and waits until the process has taken it again. */
+static void lose_claim(const char *event_id) {
+    free(stack_sql(stack, "UPDATE deliveries SET holder = NULL, next_at = now() WHERE event_id = '%s' AND NOT settled",
+                   event_id));
+    stack_sql_becomes(stack, "RECONCILING", "SELECT state FROM deliveries WHERE event_id = '%s' AND holder IS NOT NULL",
+                      event_id);
+}
+
+/* Asserts that the outcome was never told to be unknown, as the post's own drive knew it, or was about to. */
+static void assert_never_unknown(const char *event_id) {
+    stack_sql_is(stack, "0", "SELECT count(*) FROM delivery_steps WHERE event_id = '%s' AND state = 'OUTCOME_UNKNOWN'",
+                 event_id);
+}
+
+/* The writer has tried again several times, each time with all that waits. */
+static void await_tries(void) {
+    char *before = stack_sql(stack, "SELECT last_value FROM refused");
+    stack_sql_becomes(stack, "t", "SELECT last_value >= %s + 3 FROM refused", before);
+    free(before);
+}
+
+static void test_claim_lost_while_a_result_is_not_stored_the_result_stands(void **state) {
+    (void)state;
+    struct caller caller = {0};
+    fresh_event(caller.id);
+    free(stack_sql(
+        stack,
+        "CREATE SEQUENCE refused; "
+        "CREATE FUNCTION refuse_result() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "BEGIN PERFORM nextval('refused'); RAISE EXCEPTION 'no lock in time' USING ERRCODE = '55P03'; END $$; "
+        "CREATE TRIGGER refuse_result BEFORE UPDATE ON deliveries FOR EACH ROW "
+        "WHEN (NEW.event_id = '%s' AND NEW.settled) EXECUTE FUNCTION refuse_result()",
+        caller.id));
+    caller_start(&caller, stack, "\"GENIE_TV\"");
+    await_post(caller.id);
+    await_tries();
+    lose_claim(caller.id);
+    await_tries();
+    free(stack_sql(stack,
+                   "DROP TRIGGER refuse_result ON deliveries; DROP FUNCTION refuse_result; DROP SEQUENCE refused"));
+    delivery_becomes(stack, caller.id, "GENIE_TV", "PUBLISHED");
+    caller_join(&caller);
+    answer_clear(&caller.answer);
+    assert_posts(stack, caller.id, "GENIE_TV", 1);
+    assert_never_unknown(caller.id);
+}
+
+static void test_claim_lost_while_a_post_is_on_its_way_its_answer_is_awaited(void **state) {
+    (void)state;
+    struct caller caller = {0};
+    stack_channel_behaves(stack, "GENIE_TV", "{\"mode\":\"ok\",\"latency\":{\"minMs\":1500,\"maxMs\":1500}}");
+    caller_start(&caller, stack, "\"GENIE_TV\"");
+    stack_sql_becomes(stack, "COMMITTING", "SELECT state FROM deliveries WHERE event_id = '%s'", caller.id);
+    lose_claim(caller.id);
+    delivery_becomes(stack, caller.id, "GENIE_TV", "PUBLISHED");
+    caller_join(&caller);
+    answer_clear(&caller.answer);
+    assert_posts(stack, caller.id, "GENIE_TV", 1);
+    assert_never_unknown(caller.id);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, calm, calm)
     const struct CMUnitTest tests[] = {
@@ -350,6 +422,8 @@ int main(void) {
         TEST(test_server_killed_before_a_post_it_is_listed_not_sent),
         TEST(test_server_killed_after_a_post_it_is_listed_and_posted_once),
         TEST(test_database_lost_while_results_come_all_are_published_once),
+        TEST(test_claim_lost_while_a_result_is_not_stored_the_result_stands),
+        TEST(test_claim_lost_while_a_post_is_on_its_way_its_answer_is_awaited),
         cmocka_unit_test_setup_teardown(test_two_servers_follow_what_an_operator_does, run_second, calm),
         TEST(test_waiter_wakes_by_a_change_of_another_server),
         TEST(test_second_server_takes_over_what_the_first_one_left),
