@@ -106,12 +106,12 @@ port_taken() {
     (exec 8<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# free_port: one nobody listens on, below the range from which the kernel gives out ports by itself. Somebody may take
-# it before its user does: try again then.
+# free_port: one nobody listens on, below the range from which the kernel gives out ports by itself, and above the ports of stacks
+# of deploy/dev that tests name. Somebody may take it before its user does: try again then.
 free_port() {
     local port
     for _ in {1..200}; do
-        port=$((10000 + RANDOM % 22000))
+        port=$((20000 + RANDOM % 12000))
         if ! port_taken "$port"; then
             echo "$port"
             return 0

@@ -36,13 +36,13 @@ SETTINGS = {
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, below those that the kernel gives out by itself."""
+    """Ports that nobody listens on, below those that the kernel gives out by itself, above those of stacks that tests name."""
     sockets: list[socket.socket] = []
     draw = random.SystemRandom()
     while len(sockets) < count:
         listener = socket.socket()
         try:
-            listener.bind(("127.0.0.1", draw.randrange(10000, 32000)))
+            listener.bind(("127.0.0.1", draw.randrange(20000, 32000)))
             sockets.append(listener)
         except OSError:
             listener.close()
