@@ -27,6 +27,7 @@ FAIL_OVER_S = 120    # until another one leads; what takes longer is a problem
 BACK_S = 240         # until all parts are back after the last fault
 END_S = 40
 POLL_S = 0.05
+LAST_LINES = 12      # of each log that is shown
 # Three brokers, two Postgres and all else share one machine: a channel that is well may be slow.
 CLUSTER_SETTINGS = {"HERALD_CHANNELS_TIMEOUT_MS": "10000"}
 NODES, SENTINELS, BROKERS = (1, 2), (1, 2, 3), (1, 2, 3)
@@ -250,6 +251,21 @@ class Cluster(Database):
                  "a replica of Redis": self.redis_replica_follows()}
         parts |= {f"kafka-{number}": self.listens(self.port_of("kafka", number)) for number in BROKERS}
         return [name for name, is_there in parts.items() if not is_there]
+
+    def last_words(self, missing: list[str]) -> str:
+        """The ends of the logs that show why these parts are not there, and what the supervisor did."""
+        names = ["supervisor"]
+        for service, logs in (("Postgres", ("postgres-1", "postgres-2")),
+                              ("Redis", ("redis-1", "redis-2", "sentinel-1", "sentinel-2", "sentinel-3"))):
+            names += logs if any(service in part for part in missing) else ()
+        names += [part for part in missing if part.startswith("kafka-")]
+        lines = []
+        for name in names:
+            broker = self.run_dir / f"apache/{name.removeprefix('kafka-')}/kafka.log"
+            path = broker if name.startswith("kafka-") else self.state / f"logs/{name}.log"
+            lines.append(f"the end of {path.name} of {name}:")
+            lines += path.read_text(errors="replace").splitlines()[-LAST_LINES:] if path.exists() else ["it has none"]
+        return "\n    ".join(lines)
 
 
 class ClusterStack(Herald):

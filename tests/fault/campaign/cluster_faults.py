@@ -196,3 +196,4 @@ class ClusterFaults(Faults):
             missing = self.services.missing()
         if missing:
             self.problems.append(f"not back {BACK_S} s after the last fault: {', '.join(missing)}")
+            self.problems.append(self.services.last_words(missing))

@@ -12,6 +12,7 @@ from take_over import take_overs
 KINDS = ("lost", "stuck", "doubled", "told wrong", "illegal", "crashed", "slow", "unknown")
 REASONS_MAX = 8
 STORIES_MAX = 20  # on the terminal; all of them are in the folder
+EXAMPLES = 3      # of each kind, after the table
 
 
 def percentiles(times: list[float]) -> str:
@@ -91,3 +92,6 @@ def write(seen: Evidence, findings: list[Finding], folder: pathlib.Path) -> None
     rows = table(seen, findings)
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+    for kind in counts:
+        for finding in [finding for finding in findings if finding.kind == kind][:EXAMPLES]:
+            print(f"{kind}: {finding.text}" + (f", event {finding.event_id}" if finding.event_id else ""))
