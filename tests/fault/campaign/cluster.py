@@ -18,7 +18,7 @@ from typing import Any, Callable
 
 from plan import SERVERS
 from services import ROOT, Database, children_of
-from stack import SETTINGS, START_S, Herald, free_ports, now_ms
+from stack import START_S, Herald, free_ports, now_ms
 
 PORTS = 100          # that a stack takes, from its base on
 UP_S = 900
@@ -273,11 +273,11 @@ class ClusterStack(Herald):
 
     services: Cluster
 
-    def __init__(self, folder: pathlib.Path, build: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, build: pathlib.Path, engine: str) -> None:
         base, state = int(os.environ.get("HERALD_DEV_PORT_BASE") or free_base()), folder / "dev"
         offsets = {"event": 1, "job": 2, "distribution": 3, "content": 9}
         ports = {name: base + offsets[name.split("-")[0]] + 10 * (int(name[-1]) - 1) for name in SERVERS}
-        super().__init__(Cluster(state, base, build / "bin"), folder, ports | {"fakes": base + 5})
+        super().__init__(Cluster(state, base, build / "bin"), folder, ports | {"fakes": base + 5}, engine)
         self.pictures = state / "content"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("HERALD_")} | {
             "HERALD_DEV_PORT_BASE": str(base), "HERALD_DEV_STATE": str(state), "HERALD_DEV_BUILD": str(build)}
@@ -296,10 +296,10 @@ class ClusterStack(Herald):
         return done.stdout
 
     def _write_settings(self) -> pathlib.Path:
-        """SETTINGS, as a file of settings."""
+        """`settings`, as a file of settings."""
         path = self.folder / "settings.ini"
         with open(path, "w", encoding="utf-8") as file:
-            for name, value in (SETTINGS | CLUSTER_SETTINGS).items():
+            for name, value in (self.settings | CLUSTER_SETTINGS).items():
                 _, section, key = name.lower().split("_", 2)
                 if section != "kakao":  # deploy/dev says that one itself
                     print(f"[{section}]\n{key} = {value}", file=file)

@@ -38,7 +38,7 @@ def _copy_sources(source: pathlib.Path, build: pathlib.Path) -> None:
                         "-DHERALD_TESTS=ON", "-DHERALD_WERROR=OFF"], check=True, stdout=subprocess.DEVNULL)
 
 
-def _try(patch: pathlib.Path, source: pathlib.Path, build: pathlib.Path) -> bool:
+def _try(patch: pathlib.Path, source: pathlib.Path, build: pathlib.Path, engine: str) -> bool:
     """Whether the campaign finds the bug."""
     facts, log = about(patch), build / f"{patch.stem}.log"
     began = time.monotonic()
@@ -46,7 +46,7 @@ def _try(patch: pathlib.Path, source: pathlib.Path, build: pathlib.Path) -> bool
     try:
         subprocess.run(["ninja", "-C", str(build), *TARGETS], check=True, stdout=subprocess.DEVNULL)
         with open(log, "w", encoding="utf-8") as output:
-            status = subprocess.run([str(HERE / "run"), "--smoke", "--build", str(build),
+            status = subprocess.run([str(HERE / "run"), "--smoke", "--engine", engine, "--build", str(build),
                                      *facts["arguments"].split()], stdout=output, stderr=output, check=False).returncode
     finally:
         subprocess.run(["patch", "-s", "-R", "-p1", "-d", str(source), "-i", str(patch)], check=True)
@@ -57,8 +57,8 @@ def _try(patch: pathlib.Path, source: pathlib.Path, build: pathlib.Path) -> bool
     return good
 
 
-def run(name: str, build: pathlib.Path) -> int:
-    """Tries one bug, or all of them. @build  where the folders go"""
+def run(name: str, build: pathlib.Path, engine: str) -> int:
+    """Tries one bug, or all of them. @build  where the folders go. @engine  rpc.engine of the servers"""
     patches = sorted(path for path in (HERE / "planted").glob("*.patch") if name in ("", path.stem))
     if not patches:
         print(f"no planted bug is named '{name}'")
@@ -66,6 +66,6 @@ def run(name: str, build: pathlib.Path) -> int:
     source, folder = build / "planted/source", build.resolve() / "planted/build"
     folder.mkdir(parents=True, exist_ok=True)
     _copy_sources(source, folder)
-    results = [_try(patch, source, folder) for patch in patches]
+    results = [_try(patch, source, folder, engine) for patch in patches]
     print(f"{sum(results)} found, {len(results) - sum(results)} not found")
     return 0 if all(results) else 1

@@ -59,9 +59,11 @@ def now_ms() -> float:
 class Herald:
     """Two of each server and the fake channels."""
 
-    def __init__(self, services: Database, folder: pathlib.Path, ports: dict[str, int]) -> None:
-        """@ports  of the servers, by SERVERS; of fakes, and of whatever else has one"""
+    def __init__(self, services: Database, folder: pathlib.Path, ports: dict[str, int], engine: str) -> None:
+        """@ports  of the servers, by SERVERS; of fakes, and of whatever else has one
+        @engine  rpc.engine of the servers"""
         self.services, self.folder, self.ports = services, folder, ports
+        self.settings = SETTINGS | {"HERALD_RPC_ENGINE": engine}
         self.tools = services.bin_dir.parent / "tests"
         self.pictures = folder / "pictures"
         self.restarts: dict[str, float] = {}    # when to start what has ended, or when it ended
@@ -161,10 +163,10 @@ class Stack(Herald):
 
     services: Services
 
-    def __init__(self, services: Services, folder: pathlib.Path) -> None:
+    def __init__(self, services: Services, folder: pathlib.Path, engine: str) -> None:
         paths = [path for kind, paths in PATHS.items() for path in paths if kind != "path-kafka"]
         names = SERVERS + PICTURES + ["fakes"] + paths
-        super().__init__(services, folder, dict(zip(names, free_ports(len(names)))))
+        super().__init__(services, folder, dict(zip(names, free_ports(len(names)))), engine)
         # PORT:ADVERTISED_PORT of Apache Kafka's listeners: its clients are sent to the port of the path.
         self.listeners = dict(zip(PATHS["path-kafka"], services.listeners.split()))
         self.ports |= {path: int(listener.split(":")[1]) for path, listener in self.listeners.items()}
@@ -188,7 +190,7 @@ class Stack(Herald):
 
     def environment(self, server: str) -> dict[str, str]:
         kind, _, number = server.partition("-")
-        values = {name: value for name, value in os.environ.items() if not name.startswith("HERALD_")} | SETTINGS
+        values = {name: value for name, value in os.environ.items() if not name.startswith("HERALD_")} | self.settings
         path = f"kafka-{number}"
         kafka = f"127.0.0.1:{self.ports[path]}" if path in self.ports else self.services.bootstrap
         dsn, redis = self.services.dsn, self.services.redis_url
