@@ -189,7 +189,8 @@ struct exchange_pool {
     atomic_uint receiving;         /* of nng's */
     atomic_uint count;             /* nng: of exchanges; native: of those that have a request */
     atomic_size_t unsent_bytes;    /* of replies that the engine has not got rid of yet */
-    pthread_mutex_t lock;          /* of all */
+    pthread_mutex_t lock;          /* of all and is_closing */
+    bool is_closing;               /* nng's: its socket closes */
     struct exchange *all;
 };
 
@@ -218,5 +219,7 @@ void exchange_end(struct exchange *exchange);
 extern const struct exchange_engine exchange_engine_nng;
 /** Opens one more exchange, which receives. Returns: 0 | NNG_EBUSY: the limit is reached | another error of nng */
 int nng_exchange_add(struct exchange_pool *pool);
+/** Lets no exchange be opened any more: the socket is about to be closed. Returns when none is being opened. */
+void nng_exchange_add_no_more(struct exchange_pool *pool);
 
 #endif

@@ -138,10 +138,24 @@ static void close_pipe(struct exchange_pool *pool, uint32_t id, bool for_unread)
     nng_pipe_close((nng_pipe){.id = id});
 }
 
+/* nng_close() waits for ever for a context that is opened while it runs. So none is opened once it may begin. */
+static int open_context(struct exchange_pool *pool, nng_ctx *ret_context) {
+    pthread_mutex_lock(&pool->lock);
+    int failure = pool->is_closing ? NNG_ECLOSED : nng_ctx_open(ret_context, (nng_socket){.id = pool->socket_id});
+    pthread_mutex_unlock(&pool->lock);
+    return failure;
+}
+
+void nng_exchange_add_no_more(struct exchange_pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    pool->is_closing = true;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static int open_exchange(struct exchange_pool *pool, struct exchange **ret_exchange) {
     nng_ctx context = NNG_CTX_INITIALIZER;
     struct exchange *exchange = exchange_new(pool);
-    int failure = exchange ? nng_ctx_open(&context, (nng_socket){.id = pool->socket_id}) : NNG_ENOMEM;
+    int failure = exchange ? open_context(pool, &context) : NNG_ENOMEM;
     if (failure == 0 && (failure = nng_aio_alloc(&exchange->of.nng.aio, on_aio, exchange)) != 0) {
         nng_ctx_close(context);
     }

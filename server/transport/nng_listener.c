@@ -136,6 +136,7 @@ static enum herald_code open_nng_listener(struct listener *listener, const char 
 }
 
 static bool close_nng_listener(struct listener *listener) {
+    nng_exchange_add_no_more(&listener->exchanges);
     if (nng_socket_id(listener->socket) > 0 && !herald_close_socket(listener->socket)) {
         return false;
     }

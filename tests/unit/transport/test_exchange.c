@@ -39,6 +39,8 @@ struct layer {
     atomic_uint arrivals, ends, cancels;
     atomic_int cancel_code;
     atomic_uint broken; /* what a thread of nng found wrong */
+    int late;           /* a connection that asks when the listener's socket closes */
+    atomic_bool asks_late, closes;
 };
 
 /* ---- the layer above ---- */
@@ -352,6 +354,48 @@ static void test_exchange_cuts_off_who_sends_no_words(void **state) {
     assert_int_equal(layer.arrivals, 0);
 }
 
+/* ---- a listener that closes ---- */
+
+static bool ask_late(void) {
+    static const uint8_t request[] = "\x80\0\0\1echo me";
+    uint8_t frame[STRANGER_HEAD_MAX + sizeof(request) - 1];
+    size_t used = stranger_frame_head(layer.url, sizeof(request) - 1, frame);
+    memcpy(frame + used, request, sizeof(request) - 1);
+    used += sizeof(request) - 1;
+    return send(layer.late, frame, used, 0) == (ssize_t)used &&
+           recv(layer.late, frame, used, MSG_WAITALL) == (ssize_t)used;
+}
+
+/* The linker has nng_close() and nng_ctx_open() called by way of these. */
+int __real_nng_close(nng_socket socket);
+int __wrap_nng_close(nng_socket socket);
+int __wrap_nng_close(nng_socket socket) {
+    if (atomic_exchange(&layer.asks_late, false)) {
+        atomic_store(&layer.closes, true);
+        check(&layer, ask_late());
+    }
+    return __real_nng_close(socket);
+}
+
+int __real_nng_ctx_open(nng_ctx *context, nng_socket socket);
+int __wrap_nng_ctx_open(nng_ctx *context, nng_socket socket);
+int __wrap_nng_ctx_open(nng_ctx *context, nng_socket socket) {
+    check(&layer, !atomic_load(&layer.closes));
+    return __real_nng_ctx_open(context, socket);
+}
+
+/* Each request has another context opened while it is served, and nng_close() would wait for that one for ever. */
+static void test_exchange_listener_opens_no_context_while_its_socket_closes(void **state) {
+    (void)state;
+    layer.late = stranger_connect(layer.url);
+    assert_true(stranger_greet(layer.late));
+    atomic_store(&layer.asks_late, !is_native());
+    assert_true(listener_close(layer.listener));
+    layer.listener = NULL;
+    assert_int_equal(layer.arrivals, is_native() ? 0 : 1);
+    close(layer.late);
+}
+
 static void test_exchange_listener_on_a_loop_that_never_ran_is_closed(void **state) {
     struct listener *listener = NULL;
     (void)state;
@@ -372,6 +416,7 @@ int main(void) {
         TEST(test_exchange_that_is_never_answered_ends_with_its_listener),
         TEST(test_exchange_gives_back_the_words_of_devices),
         TEST(test_exchange_cuts_off_who_sends_no_words),
+        TEST(test_exchange_listener_opens_no_context_while_its_socket_closes),
         cmocka_unit_test(test_exchange_listener_on_a_loop_that_never_ran_is_closed),
     };
     return cmocka_run_group_tests_name("transport.exchange", tests, NULL, NULL);
