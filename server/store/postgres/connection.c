@@ -384,8 +384,8 @@ static bool exchange(struct db_connection *connection, int events) {
 
 static void explain_connecting(struct db_connection *connection) {
     const char *message = connection->pg ? PQerrorMessage(connection->pg) : "no memory";
-    bool is_pooler = connection->pg && db_is_of_pooler(NULL, message);
-    set_cause(connection, "%s%s%s", is_pooler ? DB_POOLER_REMEDY : "cannot connect: ", is_pooler ? ": " : "", message);
+    bool is_refused = db_is_refused_option(message);
+    set_cause(connection, "%s: %s", is_refused ? DB_REFUSED_OPTIONS_REMEDY : "cannot connect", message);
 }
 
 /* One step of connecting. */

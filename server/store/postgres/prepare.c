@@ -43,7 +43,7 @@ static void explain_error(const struct db_query_text *text, const PGresult *resu
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     unsigned line = db_sql_line(text->sql, PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION));
-    if (db_is_of_pooler(sqlstate, message)) {
+    if (db_is_of_pooler(sqlstate)) {
         (void)snprintf(why, size, "%s (%s, SQLSTATE %s)", DB_POOLER_REMEDY, message ? message : "", sqlstate);
         return;
     }

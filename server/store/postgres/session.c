@@ -8,6 +8,9 @@
 
 const char DB_POOLER_REMEDY[] = "a pooler in transaction mode is between Herald and Postgres: set [pg] pooling = "
                                 "transaction (HERALD_PG_POOLING), or the pooler's pool_mode = session";
+const char DB_REFUSED_OPTIONS_REMEDY[] = "a pooler between Herald and Postgres refuses the settings that Herald begins "
+                                         "its sessions with: set [pg] pooling = transaction (HERALD_PG_POOLING), "
+                                         "whatever its mode";
 
 /* In the order of the query. */
 enum column { READ_ONLY, STANDBY, PID, TIMEOUT, SYNCHRONOUS_COMMIT, STANDBYS, UNCOVERED, COLUMN_COUNT };
@@ -58,8 +61,11 @@ const char *db_session_warning(const struct db_session *session, bool is_set_lat
     return "";
 }
 
-bool db_is_of_pooler(const char *sqlstate, const char *message) {
-    bool is_refused_option = message && strstr(message, "unsupported startup parameter") != NULL;
+bool db_is_refused_option(const char *message) {
+    return strstr(message, "unsupported startup parameter") != NULL;
+}
+
+bool db_is_of_pooler(const char *sqlstate) {
     /* A statement that another session has prepared, or that this one has and does not find. */
-    return is_refused_option || (sqlstate && (strcmp(sqlstate, "42P05") == 0 || strcmp(sqlstate, "26000") == 0));
+    return sqlstate && (strcmp(sqlstate, "42P05") == 0 || strcmp(sqlstate, "26000") == 0);
 }

@@ -24,12 +24,11 @@ bool db_session_read(const PGresult *result, struct db_session *ret_session);
 /** What the promise lacks, in one sentence, or "". Static. @is_set_later  limits are set in each transaction */
 const char *db_session_warning(const struct db_session *session, bool is_set_later);
 
-/**
- * Whether an error of connecting or preparing comes of a pooler in transaction mode, which shares server processes
- * between connections. @message  of the server
- */
-bool db_is_of_pooler(const char *sqlstate, const char *message);
-/** What to do about it. */
-extern const char DB_POOLER_REMEDY[];
+/** Whether an error of connecting comes of a pooler, of either mode, that refuses our settings. */
+bool db_is_refused_option(const char *message);
+/** Whether an error of preparing comes of a pooler in transaction mode, which shares server processes. */
+bool db_is_of_pooler(const char *sqlstate);
+/** What to do about each. */
+extern const char DB_REFUSED_OPTIONS_REMEDY[], DB_POOLER_REMEDY[];
 
 #endif

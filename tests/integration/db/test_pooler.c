@@ -107,26 +107,39 @@ static void run_behind_pooler(bool transaction_pooling, db_body_fn *body) {
 
 /* ---- sessions behind a pooler that shares them out by transaction ---- */
 
-static void refused_body(struct db_env *env) {
-    WAIT_UNTIL(strstr(env->message, "a pooler in transaction mode"));
+static void expect_refusal(struct db_env *env, const char *why) {
+    WAIT_UNTIL(strstr(env->message, why));
     WAIT_UNTIL(!env->serving && env->db->ready_count == 0);
     assert_non_null(strstr(env->message, "HERALD_PG_POOLING"));
     struct event_draft draft = ready_draft(new_user());
     assert_code(env, event_store_create(env->db, &draft, NULL, &env->error), HERALD_UNAVAILABLE);
-    assert_non_null(strstr(env->error.message, "a pooler in transaction mode"));
+    assert_non_null(strstr(env->error.message, why));
+}
+
+/* As it is packaged, in either mode: that its mode were wrong would be a guess, and another mode no cure. */
+static void refused_options_body(struct db_env *env) {
+    expect_refusal(env, "a pooler between Herald and Postgres refuses the settings");
+    assert_null(strstr(env->message, "pool_mode"));
 }
 
 static void test_pooler_that_refuses_our_options_is_named(void **state) {
     (void)state;
-    begin_pooler("transaction", "");
-    run_behind_pooler(false, refused_body);
-    end_pooler();
+    const char *const modes[] = {"transaction", "session"};
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        begin_pooler(modes[i], "");
+        run_behind_pooler(false, refused_options_body);
+        end_pooler();
+    }
+}
+
+static void shared_body(struct db_env *env) {
+    expect_refusal(env, "a pooler in transaction mode");
 }
 
 static void test_pooler_that_drops_our_options_and_shares_sessions_is_named(void **state) {
     (void)state;
     begin_pooler("transaction", "ignore_startup_parameters = options\ndefault_pool_size = 4\n");
-    run_behind_pooler(false, refused_body);
+    run_behind_pooler(false, shared_body);
     end_pooler();
 }
 
@@ -142,6 +155,20 @@ static void test_pooler_by_session_works_and_what_it_drops_is_named(void **state
     (void)state;
     begin_pooler("session", "ignore_startup_parameters = options\ndefault_pool_size = 20\n");
     run_behind_pooler(false, session_body);
+    end_pooler();
+}
+
+static void plain_body(struct db_env *env) {
+    WAIT_UNTIL(env->serving);
+    struct event_draft draft = make_draft(env), got;
+    assert_ok(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error));
+    assert_string_equal(env->warning, "");
+}
+
+static void test_pooler_by_session_works_with_the_setting(void **state) {
+    (void)state;
+    begin_pooler("session", "default_pool_size = 20\n");
+    run_behind_pooler(true, plain_body);
     end_pooler();
 }
 
@@ -198,6 +225,7 @@ int main(void) {
         cmocka_unit_test(test_pooler_that_refuses_our_options_is_named),
         cmocka_unit_test(test_pooler_that_drops_our_options_and_shares_sessions_is_named),
         cmocka_unit_test(test_pooler_by_session_works_and_what_it_drops_is_named),
+        cmocka_unit_test(test_pooler_by_session_works_with_the_setting),
         cmocka_unit_test(test_pooler_by_transaction_works_with_the_setting),
     };
     return cmocka_run_group_tests_name("integration.db.pooler", tests, make_folder, remove_folder);
