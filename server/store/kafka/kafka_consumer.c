@@ -22,7 +22,8 @@
  * librdkafka 2.0.2 aborts the process when it destroys a client that has an answer to JoinGroup and never got an
  * assignment (rd_kafka_sticky_assignor_state_destroy). Such a client is closed and buried, not destroyed.
  *
- * To destroy a client waits for its close. One that has not closed in time is destroyed by a thread for which nobody waits.
+ * To destroy a client waits for its close. It may also wait for ever for a broker's thread, as seen after a topic was deleted
+ * and made anew. So a thread of its own destroys it, for which nobody waits long.
  */
 #include "client/base/clock.h"
 #include "server/store/kafka/cloud_event.h"
@@ -44,6 +45,8 @@
 #define COMMIT_INTERVAL_MS 500
 #define LAST_COMMIT_MS     2000
 #define LEAVE_MS           3000
+#define DESTROY_MS         2000
+#define DESTROY_POLL_MS    5
 #define TRACKED_MOST       10000
 #define PLACES_MOST        64
 #define GRAVES             16
@@ -146,16 +149,23 @@ static void *destroy_client(void *kafka) {
     return NULL;
 }
 
+/* Returns false when the thread has not ended within DESTROY_MS. */
+static bool join_in_time(pthread_t thread) {
+    const struct timespec pause = {.tv_nsec = DESTROY_POLL_MS * 1000000L};
+    uint64_t until_us = clock_now_us() + DESTROY_MS * UINT64_C(1000);
+    bool ended;
+    while (!(ended = pthread_tryjoin_np(thread, NULL) == 0) && clock_now_us() < until_us) {
+        (void)nanosleep(&pause, NULL);
+    }
+    return ended;
+}
+
 static void dispose(rd_kafka_t *kafka, enum fate fate) {
     pthread_t thread;
-    if (fate == FATE_BURIED) {
+    if (fate == FATE_BURIED || pthread_create(&thread, NULL, destroy_client, kafka) != 0) {
         bury_client(kafka);
-    } else if (fate == FATE_DESTROYED) {
-        (void)destroy_client(kafka);
-    } else if (pthread_create(&thread, NULL, destroy_client, kafka) == 0) {
+    } else if (fate == FATE_DESTROYED_LATER || !join_in_time(thread)) {
         pthread_detach(thread);
-    } else {
-        bury_client(kafka);
     }
 }
 

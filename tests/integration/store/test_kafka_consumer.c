@@ -2,16 +2,20 @@
 #include "tests/integration/flows/forwarder.h"
 #include "tests/integration/store/kafka_fixture.h"
 
+#include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RECORDS_MOST    512
 #define COMMIT_BOUND_MS 20000
 
 /* Numbers of requests in Kafka's protocol, and more refusals of them than a test lasts. */
 #define FIND_COORDINATOR 10
+#define JOIN_GROUP       11
+#define HEARTBEAT        12
 #define SYNC_GROUP       14
 #define REFUSALS         1000
 
@@ -557,6 +561,60 @@ static void test_kafka_consumer_without_a_place_is_noticed_and_opened_anew(void 
     run_with_mock(stalled_body);
 }
 
+/* librdkafka 2.0.2 may wait for ever in it. */
+static atomic_bool destroying_hangs;
+static atomic_uint destroys_begun, destroys_ended;
+
+void rd_kafka_destroy_flags(rd_kafka_t *kafka, int flags) {
+    void (*destroy)(rd_kafka_t *, int) = NULL;
+    *(void **)&destroy = dlsym(RTLD_NEXT, "rd_kafka_destroy_flags");
+    atomic_fetch_add(&destroys_begun, 1);
+    while (atomic_load(&destroying_hangs)) {
+        (void)usleep(10000);
+    }
+    destroy(kafka, flags);
+    atomic_fetch_add(&destroys_ended, 1);
+}
+
+static bool all_are_destroyed(void *arg) {
+    (void)arg;
+    return atomic_load(&destroys_ended) == atomic_load(&destroys_begun);
+}
+
+/* Its place in the group is lost for good with the topic, and the client that it had cannot be destroyed. */
+static void hanging_body(void *arg) {
+    struct setup *setup = arg;
+    static struct reader reader;
+    memset(&reader, 0, sizeof(reader));
+    setup->stall_ms = 3000;
+    raw_produce(setup->bootstrap, setup->topic, 0, 0, 2);
+    open_reader(setup, 10, &reader);
+    assert_true(await_seen(&reader, 2));
+    for (unsigned i = 0; i < REFUSALS; i++) {
+        rd_kafka_mock_push_request_errors(setup->mock.cluster, HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+        rd_kafka_mock_push_request_errors(setup->mock.cluster, FIND_COORDINATOR, 1,
+                                          RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+        rd_kafka_mock_push_request_errors(setup->mock.cluster, JOIN_GROUP, 1, RD_KAFKA_RESP_ERR_NOT_COORDINATOR);
+    }
+    unsigned before = atomic_load(&destroys_begun);
+    atomic_store(&destroying_hangs, true);
+    assert_true(eventually(reader_was_reopened, &reader));
+    rd_kafka_mock_clear_request_errors(setup->mock.cluster, HEARTBEAT);
+    rd_kafka_mock_clear_request_errors(setup->mock.cluster, FIND_COORDINATOR);
+    rd_kafka_mock_clear_request_errors(setup->mock.cluster, JOIN_GROUP);
+    raw_produce(setup->bootstrap, setup->topic, 0, 2, 2);
+    assert_true(await_seen(&reader, 4));
+    assert_true(atomic_load(&destroys_begun) > before);
+    close_reader(&reader); /* the last client may hang too, and the end does not */
+    atomic_store(&destroying_hangs, false);
+    assert_true(eventually(all_are_destroyed, NULL));
+}
+
+static void test_kafka_consumer_gets_on_beside_a_client_that_cannot_be_destroyed(void **state) {
+    (void)state;
+    run_with_mock(hanging_body);
+}
+
 /* The group's offset of a partition. */
 static int64_t group_offset(const struct setup *setup, int32_t partition) {
     return raw_committed(setup->bootstrap, setup->group, setup->topic, partition);
@@ -642,6 +700,7 @@ int main(void) {
         cmocka_unit_test(test_kafka_consumer_follows_a_broker_to_another_address),
         cmocka_unit_test(test_kafka_consumer_closed_while_it_joins_ends),
         cmocka_unit_test(test_kafka_consumer_without_a_place_is_noticed_and_opened_anew),
+        cmocka_unit_test(test_kafka_consumer_gets_on_beside_a_client_that_cannot_be_destroyed),
         cmocka_unit_test(test_kafka_consumer_offset_out_of_range_is_committed_over),
         cmocka_unit_test(test_kafka_consumer_record_set_aside_makes_room_and_holds_the_offset),
         cmocka_unit_test(test_kafka_consumer_no_cluster_from_the_start_is_not_healthy),
