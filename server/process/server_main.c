@@ -55,9 +55,9 @@ struct loop_thread {
 /* How long the end waits for a reader of the log that has stalled. */
 #define LOG_WAIT_MS 500
 /* malloc() maps blocks of this size and larger directly from the kernel: with nng, with the native engine. */
-#define LARGE_BLOCK_BYTES (64 * 1024)
+#define LARGE_BLOCK_BYTES (128 * 1024)
 #define HUGE_BLOCK_BYTES  (1024 * 1024)
-/* With the native engine a heap of malloc() keeps so much free memory at its end. */
+/* A heap of malloc() keeps so much free memory at its end. */
 #define KEPT_FREE_BYTES (1024 * 1024)
 
 struct server_run {
@@ -360,18 +360,17 @@ static void init_log(const struct server_app *app, const struct log_settings *se
  * nng: large messages cost only the bytes that arrive. nng allocates a message, cleared, by the length that its sender
  * claims. A block fresh from the kernel costs only the pages that are written. But after a large block was freed, glibc
  * raises its threshold, serves such blocks from its heap, and clears them itself: then a peer that claims much and
- * sends little costs all that it claims. A fixed threshold prevents that.
+ * sends little costs all that it claims. A fixed threshold prevents that. It is above 64 KiB, so that messages of usual
+ * lengths stay warm: a block from the kernel costs a message its mapping and page faults.
  *
- * native: the buffers of large messages stay warm. It allocates by what has come, so claims cost nothing, and a block
- * from the kernel would cost each message a mapping and its page faults. A heap keeps up to KEPT_FREE_BYTES.
+ * native: the buffers of large messages stay warm, too. It allocates by what has come, so claims cost nothing.
+ *
+ * With both a heap keeps up to KEPT_FREE_BYTES.
  */
 static void set_malloc(const struct settings *settings) {
-    if (strcmp(rpc_settings(settings)->rpc_engine, "native") == 0) {
-        (void)mallopt(M_MMAP_THRESHOLD, HUGE_BLOCK_BYTES);
-        (void)mallopt(M_TRIM_THRESHOLD, KEPT_FREE_BYTES);
-    } else {
-        (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
-    }
+    bool is_native = strcmp(rpc_settings(settings)->rpc_engine, "native") == 0;
+    (void)mallopt(M_MMAP_THRESHOLD, is_native ? HUGE_BLOCK_BYTES : LARGE_BLOCK_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_FREE_BYTES);
 }
 
 static int run_until_signal(struct server_run *run) {
