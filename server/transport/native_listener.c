@@ -3,6 +3,7 @@
  * spread over all of them. What belongs to a loop is done there: other threads post it and wait.
  */
 #include "client/base/clock.h"
+#include "server/transport/backlog.h"
 #include "server/transport/native_port.h"
 
 #include <errno.h>
@@ -16,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
 /* How often a thread that waits for a loop looks whether it runs. */
 #define LOOK_MS 5u
 
@@ -131,7 +131,7 @@ static int listen_on(const struct sockaddr *address, socklen_t bytes) {
         return -errno;
     }
     if ((address->sa_family != AF_UNIX && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0) ||
-        bind(fd, address, bytes) != 0 || listen(fd, BACKLOG) != 0) {
+        bind(fd, address, bytes) != 0 || listen(fd, LISTENER_BACKLOG) != 0) {
         int failure = errno;
         (void)close(fd);
         return -failure;

@@ -1,6 +1,7 @@
 /* Listeners of nng: a REP socket with one endpoint. */
 #include "client/src/close_socket.h"
 #include "client/src/stream_shim.h"
+#include "server/transport/backlog.h"
 #include "server/transport/listener_private.h"
 #include "server/transport/sendmsg.h"
 #include "server/transport/tls_engine.h"
@@ -123,6 +124,7 @@ static enum herald_code open_nng_listener(struct listener *listener, const char 
                                           const struct listener_options *options, struct herald_error *reterr) {
     (void)options;
     (void)sendmsg_shim_active(); /* links sendmsg.c into this executable: see there */
+    (void)backlog_shim_active(); /* and backlog.c */
     herald_stream_shim_install();
     int failure = nng_aio_alloc(&listener->sweeper, on_nng_sweep, listener);
     if (failure == 0) {

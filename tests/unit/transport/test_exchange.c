@@ -1,9 +1,12 @@
 #include "client/src/stream_shim.h"
+#include "server/transport/backlog.h"
 #include "server/transport/exchange.h"
 #include "server/transport/listener.h"
 #include "tests/unit/rpc/cmocka_headers.h"
 #include "tests/unit/transport/stranger.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <pthread.h>
@@ -28,6 +31,8 @@
 #define TICKET      7u
 #define PATIENCE_MS 10000
 #define KEPT_MAX    4u
+
+#define DESCRIPTORS_MAX 256
 
 struct layer {
     char url[64];
@@ -406,6 +411,42 @@ static void test_exchange_listener_on_a_loop_that_never_ran_is_closed(void **sta
     loop_free(layer.loop);
 }
 
+/* ---- the kernel's queue ---- */
+
+/* How many connections may wait for the only listener on TCP of this process; 0: there is none. */
+static unsigned read_backlog(void) {
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+        struct tcp_info info;
+        socklen_t bytes = sizeof(info);
+        int listens = 0;
+        socklen_t listens_bytes = sizeof(listens);
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_bytes) == 0 && listens &&
+            getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) == 0) {
+            return info.tcpi_sacked; /* of a socket that listens: its limit */
+        }
+    }
+    return 0;
+}
+
+static unsigned read_kernel_limit(void) {
+    unsigned limit = 0;
+    FILE *file = fopen("/proc/sys/net/core/somaxconn", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%u", &limit), 1);
+    fclose(file);
+    return limit;
+}
+
+static void test_exchange_listener_lets_a_thousand_clients_come_at_once(void **state) {
+    struct listener *listener = NULL;
+    const struct listener_options options = layer_options();
+    unsigned limit = read_kernel_limit();
+    (void)state;
+    assert_int_equal(listener_open("tcp://127.0.0.1:0", &options, &listener, NULL), HERALD_OK);
+    assert_int_equal(read_backlog(), limit < LISTENER_BACKLOG ? limit : LISTENER_BACKLOG);
+    assert_true(listener_close(listener));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -417,6 +458,7 @@ int main(void) {
         TEST(test_exchange_gives_back_the_words_of_devices),
         TEST(test_exchange_cuts_off_who_sends_no_words),
         TEST(test_exchange_listener_opens_no_context_while_its_socket_closes),
+        TEST(test_exchange_listener_lets_a_thousand_clients_come_at_once),
         cmocka_unit_test(test_exchange_listener_on_a_loop_that_never_ran_is_closed),
     };
     return cmocka_run_group_tests_name("transport.exchange", tests, NULL, NULL);
