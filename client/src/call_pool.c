@@ -18,8 +18,9 @@
 /* A call that ended this near to its deadline rests before its reuse, because nng's time-out may still fire. */
 #define NEAR_DEADLINE_MS 5
 #define REST_MS          1000
-/* Largest buffer that a pooled call keeps. */
-#define KEPT_BYTES 16384u
+/* Largest buffer that a pooled call keeps; how much of larger ones, for requests, a channel's calls keep together. */
+#define KEPT_BYTES       16384u
+#define KEPT_LARGE_BYTES (1024u * 1024u)
 
 int64_t herald_now_ms(void) {
     return (int64_t)(herald_monotonic_us() / 1000u);
@@ -32,11 +33,26 @@ int64_t herald_call_remaining_ms(const struct herald_call *call) {
 
 /* ---- calls ---- */
 
+/* Frees the request's buffer if it is large and the channel's calls keep enough. One that is taken anew for each call
+ * costs it page faults. */
+static void keep_request(struct herald_call *call) {
+    struct herald_buffer *buffer = &call->request.common;
+    atomic_size_t *kept_bytes = &call->channel->kept_bytes;
+    size_t counted = call->kept_bytes, large = buffer->capacity > KEPT_BYTES ? buffer->capacity : 0;
+    call->kept_bytes = large;
+    if (atomic_fetch_add(kept_bytes, large - counted) - counted + large > KEPT_LARGE_BYTES) {
+        herald_buffer_reset(buffer, KEPT_BYTES);
+        atomic_fetch_sub(kept_bytes, large);
+        call->kept_bytes = 0;
+    }
+}
+
 static void call_free(struct herald_call *call) {
     if (!call) {
         return;
     }
     call->channel->engine->unmake(call);
+    atomic_fetch_sub(&call->channel->kept_bytes, call->kept_bytes);
     herald_buffer_reset(&call->request.common, 0);
     herald_buffer_reset(&call->metadata, 0);
     pthread_mutex_destroy(&call->mutex);
@@ -479,7 +495,7 @@ void herald_pool_unpause(struct herald_channel *channel, struct herald_call *cal
 }
 
 void herald_pool_end(struct herald_channel *channel, struct herald_call *call, bool pool) {
-    herald_buffer_reset(&call->request.common, KEPT_BYTES);
+    keep_request(call);
     herald_buffer_reset(&call->metadata, KEPT_BYTES);
     herald_credential_unref(call->credential);
     call->credential = NULL;

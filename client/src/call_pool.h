@@ -41,6 +41,7 @@ struct herald_call {
     void *operations; /* of the engine */
     const struct herald_method_schema *method;
     struct herald_request request;
+    size_t kept_bytes;         /* of the request's buffer, if it is large: as the channel counts them */
     herald_call_done_fn *done; /* NULL for a blocking call */
     bool packed;               /* its reply has no message: herald_call_start_packed() */
     void *user;
@@ -128,7 +129,8 @@ struct herald_channel {
     atomic_bool closing;        /* no new calls, and calls that end now end cancelled; set with the mutex */
     atomic_llong unanswered_ms; /* when a call last ended whose reply may still arrive; 0: never */
     atomic_ullong last_ticket;
-    atomic_uint cancels; /* cancel messages in flight */
+    atomic_uint cancels;      /* cancel messages in flight */
+    atomic_size_t kept_bytes; /* of large buffers that its calls keep */
 
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t idle;   /* in_flight became 0, or the keeper has ended or waits for a name */
