@@ -16,7 +16,7 @@
  * libnng calls nng_stream_recv() and nng_stream_send() by their public names, so the dynamic linker keeps their
  * addresses in libnng's table. herald_stream_shim_install() puts cured_recv() and cured_send() there, and nowhere else.
  * Other callers of these names still reach nng's functions. Herald neither defines nor exports the names, so the order
- * in which libraries are loaded does not matter.
+ * in which libraries are loaded does not matter. The same goes for sysconf(), by which libnng counts processors.
  *
  * An operation was refused, and has no callback, if and only if its result is NNG_ECANCELED after it was begun:
  *
@@ -78,8 +78,17 @@ static void cured_send(nng_stream *stream, nng_aio *aio) {
     end_if_refused(aio);
 }
 
-/* The replacement of a function of libnng; 0: it has none. */
-static uintptr_t cure_of(uintptr_t function) {
+/* libnng starts two threads for callbacks for each processor that it finds, and one for time-outs. */
+static long cured_sysconf(int name) {
+    long value = sysconf(name);
+    return name == _SC_NPROCESSORS_ONLN && value > 1 ? value / 2 : value;
+}
+
+/* The replacement of a function that libnng calls; 0: it has none. @function  0: it is another library's */
+static uintptr_t cure_of(uintptr_t function, const char *name) {
+    if (function == 0) {
+        return strcmp(name, "sysconf") == 0 ? (uintptr_t)cured_sysconf : 0;
+    }
     if (function == (uintptr_t)nng_stream_recv) {
         return (uintptr_t)cured_recv;
     }
@@ -117,7 +126,7 @@ static void put_cure(const struct dl_phdr_info *object, uintptr_t slot, uintptr_
 
 /* The value of a tag of the dynamic section; 0: not there. Some linkers leave addresses relative to the object. */
 static uintptr_t dynamic_value(const struct dl_phdr_info *object, const ElfW(Dyn) * dynamic, ElfW(Sxword) tag) {
-    bool address = tag == DT_SYMTAB || tag == DT_JMPREL || tag == DT_RELA;
+    bool address = tag == DT_SYMTAB || tag == DT_STRTAB || tag == DT_JMPREL || tag == DT_RELA;
     while (dynamic->d_tag != DT_NULL && dynamic->d_tag != tag) {
         dynamic++;
     }
@@ -130,10 +139,12 @@ static void cure_table(const struct dl_phdr_info *object, const ElfW(Dyn) * dyna
                        ElfW(Sxword) bytes) {
     const ElfW(Sym) *symbols = (const ElfW(Sym) *)dynamic_value(object, dynamic, DT_SYMTAB);
     const ElfW(Rela) *at = (const ElfW(Rela) *)dynamic_value(object, dynamic, table);
-    size_t count = at && symbols ? dynamic_value(object, dynamic, bytes) / sizeof(*at) : 0;
+    const char *names = (const char *)dynamic_value(object, dynamic, DT_STRTAB);
+    size_t count = at && symbols && names ? dynamic_value(object, dynamic, bytes) / sizeof(*at) : 0;
     for (size_t i = 0; i < count; i++) {
         const ElfW(Sym) *symbol = &symbols[RELOCATION_SYMBOL(at[i].r_info)];
-        uintptr_t cure = symbol->st_value ? cure_of(object->dlpi_addr + symbol->st_value) : 0;
+        uintptr_t function = symbol->st_value ? object->dlpi_addr + symbol->st_value : 0;
+        uintptr_t cure = cure_of(function, names + symbol->st_name);
         if (cure) {
             put_cure(object, object->dlpi_addr + at[i].r_offset, cure);
         }

@@ -2,6 +2,7 @@
 #include "tests/unit/transport/fake_nng.h"
 
 #include <nng/nng.h>
+#include <unistd.h>
 
 static struct fake_nng_counts counts;
 
@@ -33,4 +34,8 @@ struct fake_nng_counts fake_nng_receive(void) {
     counts = (struct fake_nng_counts){0, 0};
     nng_stream_recv(NULL, NULL);
     return counts;
+}
+
+long fake_nng_ask_system(int name) {
+    return sysconf(name);
 }

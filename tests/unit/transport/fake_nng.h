@@ -8,5 +8,7 @@ struct fake_nng_counts {
 
 /** What a transport does: begins a read, which is refused. */
 struct fake_nng_counts fake_nng_receive(void);
+/** sysconf(), as the library gets it. */
+long fake_nng_ask_system(int name);
 
 #endif

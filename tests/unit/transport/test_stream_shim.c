@@ -3,6 +3,7 @@
 #include "tests/unit/transport/fake_nng.h"
 
 #include <nng/nng.h>
+#include <unistd.h>
 
 /*
  * The cure's way into a library, in each way that one may have been linked. That it cures libnng is what
@@ -32,10 +33,23 @@ static void test_stream_shim_leaves_calls_from_outside_alone(void **state) {
     assert_int_equal(herald_stream_shim_ended_count(), ended);
 }
 
+static void test_stream_shim_shows_the_library_half_of_the_processors(void **state) {
+    (void)state;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    herald_stream_shim_install();
+    if (!herald_stream_shim_needed()) {
+        skip();
+    }
+    assert_int_equal(fake_nng_ask_system(_SC_NPROCESSORS_ONLN), processors > 1 ? processors / 2 : 1);
+    assert_int_equal(fake_nng_ask_system(_SC_PAGESIZE), sysconf(_SC_PAGESIZE));
+    assert_int_equal(sysconf(_SC_NPROCESSORS_ONLN), processors);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stream_shim_ends_what_the_library_itself_begins),
         cmocka_unit_test(test_stream_shim_leaves_calls_from_outside_alone),
+        cmocka_unit_test(test_stream_shim_shows_the_library_half_of_the_processors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
