@@ -13,6 +13,12 @@ CLUSTER_NAME=herald
 PATRONI_TTL_S=20
 PATRONI_LOOP_S=1
 PATRONI_RETRY_S=3
+# A standby that does not follow a primary for so long is copied anew. Longer than a standby stands still in any test, and than
+# a rewind takes.
+STANDBY_AWAY_MOST_S=90
+STANDBY_LOOK_S=5
+# Patroni allows 3 s between the start of a postmaster and what its file tells. Both are read in whole seconds.
+POSTMASTER_APART_S=2
 SENTINEL_QUORUM=2
 # When the sentinels see a death at once, each votes for itself, and the next try is far off. So each sees it later than the
 # one before it.
@@ -99,6 +105,11 @@ postgresql:
   connect_address: 127.0.0.1:$(port_of "postgres-$node")
   data_dir: $PG_DIR/$node
   bin_dir: $bin
+  # What cannot be rewound is copied anew, and at once: a spread checkpoint may take minutes.
+  remove_data_directory_on_rewind_failure: true
+  remove_data_directory_on_diverged_timelines: true
+  basebackup:
+  - checkpoint: fast
   pgpass: $PG_DIR/pgpass-$node
   authentication:
     superuser: {username: herald, password: "$PG_PASSWORD"}
@@ -164,12 +175,28 @@ cluster_postgres_up() {
         "($(seconds_since "$started") s)"
 }
 
-# A Postgres whose Patroni was killed runs on by itself.
+# orphan_pid NODE: the postmaster, if it lives. A Postgres whose Patroni was killed runs on by itself.
+orphan_pid() {
+    local pid
+    pid=$(as_database_user head -n 1 "$PG_DIR/$1/postmaster.pid" 2>/dev/null) || return 1
+    process_start_time "$pid" >/dev/null && echo "$pid"
+}
+
 orphan_stop() {
     local pid
-    pid=$(as_database_user head -n 1 "$PG_DIR/$1/postmaster.pid" 2>/dev/null) || return 0
-    process_start_time "$pid" >/dev/null || return 0
+    pid=$(orphan_pid "$1") || return 0
     process_record "$RUN/orphan.pid" "$pid" && process_stop "Postgres" "$RUN/orphan.pid" INT 30
+}
+
+# orphan_is_strange NODE: Patroni does not take the postmaster for its own when it began at another time than its file tells, as
+# it seems when the clock of the machine was set meanwhile. It could then neither lead it nor start another one.
+orphan_is_strange() {
+    local pid ticks told boot apart
+    pid=$(orphan_pid "$1") && ticks=$(process_start_time "$pid") || return 1
+    told=$(as_database_user sed -n 3p "$PG_DIR/$1/postmaster.pid" 2>/dev/null) && [[ $told =~ ^[0-9]+$ ]] || return 1
+    boot=$(sed -n 's/^btime //p' /proc/stat)
+    apart=$((boot + ticks / $(getconf CLK_TCK) - told))
+    ((apart < -POSTMASTER_APART_S || apart > POSTMASTER_APART_S))
 }
 
 # --- Redis.
@@ -331,11 +358,38 @@ cluster_waits_for_fail_over() {
     esac
 }
 
-# cluster_revive NAME: starts that one and waits for nobody, as more may have died.
+# cluster_mend_standby NOW: has a standby copied anew that has not followed for long. Patroni tries to rewind or to start it, and
+# does not give up where a crash has left files that no try can mend. The primary has all that was acknowledged meanwhile.
+#
+# standby_seen_s: when it last followed, or when this was last mended; standby_looked_s: the last look.
+cluster_mend_standby() {
+    local now=$1 node
+    ((now - ${standby_looked_s:-0} >= STANDBY_LOOK_S)) || return 0
+    standby_looked_s=$now
+    if [[ -z ${standby_seen_s:-} ]] || a_standby_follows || ! a_primary_serves; then
+        standby_seen_s=$now
+    fi
+    ((now - standby_seen_s >= STANDBY_AWAY_MOST_S)) || return 0
+    standby_seen_s=$now
+    node=1
+    ! patroni_says 1 primary || node=2
+    supervise_log "postgres-$node has not followed the primary for $STANDBY_AWAY_MOST_S s: copying it anew"
+    curl -sS --max-time 10 -X POST -H 'Content-Type: application/json' -d '{"force": true}' \
+        "http://127.0.0.1:$(port_of "patroni-$node")/reinitialize" 2>&1
+    echo
+}
+
+# cluster_revive NAME: starts that one and waits for nobody that starts, as more may have died.
 cluster_revive() {
     case $1 in
     etcd) etcd_start ;;
-    postgres-*) patroni_start "${1#*-}" ;;
+    postgres-*)
+        if orphan_is_strange "${1#*-}"; then
+            supervise_log "$1: the clock was set since its Postgres began, so that Patroni would not know it: stopping it first"
+            orphan_stop "${1#*-}"
+        fi
+        patroni_start "${1#*-}"
+        ;;
     redis-*) cluster_redis_start "${1#*-}" ;;
     sentinel-*) sentinel_start "${1#*-}" ;;
     kafka-*) kafka_apache_revive "$RUN" "$LOGS/kafka.log" "${1#*-}" ;;

@@ -2,7 +2,8 @@
 # The supervisor of a private stack: starts again what died, as systemd or an orchestrator does elsewhere. Sourced after
 # stack.sh.
 #
-# In a cluster the fail-over comes first: cluster_waits_for_fail_over() says what is not started again yet.
+# In a cluster the fail-over comes first: cluster_waits_for_fail_over() says what is not started again yet. A standby that runs
+# and does not follow is mended by cluster_mend_standby().
 #
 # It acts only while it has the lock of the stack, so that it never works against `up`, `stop` or `down`. Its log is
 # logs/supervisor.log.
@@ -91,6 +92,7 @@ supervise() {
             for name in "${SERVICES[@]}" "${SERVERS[@]}"; do
                 supervise_one "$name" "$EPOCHSECONDS"
             done
+            [[ -z $CLUSTER ]] || cluster_mend_standby "$EPOCHSECONDS"
         fi
         exec 9<&-
         sleep "$SUPERVISE_POLL_S"
