@@ -107,7 +107,7 @@ static struct channel_permit take_held_permit(struct look *look, size_t index) {
 
 /* Whether an earlier round of this loop still drives that attempt, or has not stored what became of it: it lost its claim, and
  * the loop has now taken the delivery again. What that round stores ends the claim; a look-up would know less. */
-static bool goes_on(const struct engine *engine, const struct taken_delivery *taken) {
+static bool attempt_goes_on(const struct engine *engine, const struct taken_delivery *taken) {
     const struct channel_row *channel = channel_find(taken->delivery.channel);
     for (const struct round *round = engine->rounds; round; round = round->next) {
         if (strcasecmp(round->event_id, taken->event_id) != 0) {
@@ -128,7 +128,7 @@ static bool goes_on(const struct engine *engine, const struct taken_delivery *ta
 static void drive_taken(struct look *look, const struct taken_delivery *taken, uint64_t era) {
     struct engine *engine = look->engine;
     const struct channel_row *row = channel_find(taken->delivery.channel);
-    if (goes_on(engine, taken)) {
+    if (attempt_goes_on(engine, taken)) {
         return;
     }
     struct round *round = NULL;
