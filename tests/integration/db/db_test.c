@@ -1,6 +1,7 @@
 #include "tests/integration/db/db_test.h"
 
 #include "server/store/postgres/migrate.h"
+#include "tests/support/loopback.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -61,8 +62,8 @@ const char *schema_dsn_at(uint16_t port) {
     static char text[sizeof(dsn)];
     char number[8];
     (void)snprintf(number, sizeof(number), "%u", port);
-    const char *const replaced[] = {"host",    "127.0.0.1",  "port",    number, "sslmode",
-                                    "disable", "gssencmode", "disable", NULL};
+    const char *const replaced[] = {"host",    loopback_address(), "port",    number, "sslmode",
+                                    "disable", "gssencmode",       "disable", NULL};
     rewrite_dsn(dsn, replaced, text, sizeof(text));
     return text;
 }
@@ -85,10 +86,11 @@ const char *schema_dsn_in(const char *other_schema) {
 
 const char *schema_dsn_at_two(uint16_t first_port, uint16_t second_port) {
     static char text[sizeof(dsn)];
-    char numbers[16];
+    char hosts[64], numbers[16];
+    (void)snprintf(hosts, sizeof(hosts), "%s,%s", loopback_address(), loopback_address());
     (void)snprintf(numbers, sizeof(numbers), "%u,%u", first_port, second_port);
-    const char *const replaced[] = {"host",    "127.0.0.1,127.0.0.1", "port",    numbers, "sslmode",
-                                    "disable", "gssencmode",          "disable", NULL};
+    const char *const replaced[] = {"host",    hosts,        "port",    numbers, "sslmode",
+                                    "disable", "gssencmode", "disable", NULL};
     rewrite_dsn(dsn, replaced, text, sizeof(text));
     return text;
 }
@@ -190,7 +192,13 @@ int schema_setup(void **state) {
 int schema_teardown(void **state) {
     (void)state;
     PGconn *pg = connect_to(base_dsn());
-    char sql[128];
+    char sql[512];
+    /* a test that has failed may have left a lock */
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_class AS locked ON locked.oid = relation "
+                   "WHERE relnamespace = '%s'::regnamespace AND pid <> pg_backend_pid()",
+                   schema);
+    admin_run(pg, sql);
     (void)snprintf(sql, sizeof(sql), "DROP SCHEMA %s CASCADE", schema);
     admin_run(pg, sql);
     PQfinish(pg);
@@ -235,6 +243,9 @@ TASK_FN static void run_body(void *arg) {
 }
 
 static void run_env(struct db_run_args *args) {
+    if (loop_current()) {
+        fail_msg("not run: a test before it has failed, and left its loop running");
+    }
     struct call call;
     call_init(&call, "test", NULL, 60000, (size_t)64 << 20);
     args->env.call = &call;

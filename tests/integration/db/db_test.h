@@ -25,11 +25,11 @@ int schema_setup(void **state);
 int schema_teardown(void **state);
 /** Connection string of the program's schema. */
 const char *schema_dsn(void);
-/** The same with another host and port, an own application name, or another schema. In a static buffer each. */
+/** The same at a port of loopback_address(), with an own application name, or another schema. In a static buffer each. */
 const char *schema_dsn_at(uint16_t port);
 const char *schema_dsn_named(const char *application_name);
 const char *schema_dsn_in(const char *other_schema);
-/** The same with two hosts, to be tried in this order. */
+/** The same with two such ports, to be tried in this order. */
 const char *schema_dsn_at_two(uint16_t first_port, uint16_t second_port);
 /** The same for another role. */
 const char *schema_dsn_as(const char *role, const char *password);

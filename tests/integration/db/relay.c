@@ -1,6 +1,7 @@
 #include "tests/integration/db/relay.h"
 
 #include "tests/integration/db/db_test.h"
+#include "tests/support/loopback.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,21 +28,22 @@ struct relay {
     pthread_cond_t obeyed;
     int wake[2];
     uint16_t port;
+    char *host, *server_port; /* where libpq goes */
     unsigned wish_number, obeyed_number;
-    bool open, cut, freeze, swallow, stall, stop;
+    bool open, barred, cut, freeze, swallow, stall, stop;
 
     int listener; /* -1: shut */
     bool swallowing, stalling;
     struct pair pairs[PAIRS_MAX];
 };
 
-static int make_listener(uint16_t port, bool listening) {
+static int make_listener(uint16_t port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int one = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || (listening && listen(fd, 64) != 0)) {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = inet_addr(loopback_address())};
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 64) != 0) {
         perror("relay: bind");
         abort();
     }
@@ -73,13 +75,9 @@ static int connect_tcp(const char *host, const char *port) {
     return fd;
 }
 
-/* Connects to where libpq would go. */
-static int connect_postgres(void) {
-    PGconn *pg = admin_open();
-    const char *host = PQhost(pg);
-    int fd = host[0] == '/' ? connect_unix(host, PQport(pg)) : connect_tcp(host, PQport(pg));
-    PQfinish(pg);
-    return fd;
+static int connect_postgres(const struct relay *relay) {
+    return relay->host[0] == '/' ? connect_unix(relay->host, relay->server_port)
+                                 : connect_tcp(relay->host, relay->server_port);
 }
 
 static void close_pair(struct pair *pair) {
@@ -94,7 +92,7 @@ static void accept_one(struct relay *relay) {
     int client = accept4(relay->listener, NULL, NULL, SOCK_CLOEXEC);
     for (int i = 0; client >= 0 && i < PAIRS_MAX; i++) {
         if (relay->pairs[i].client < 0) {
-            relay->pairs[i] = (struct pair){client, connect_postgres(), false};
+            relay->pairs[i] = (struct pair){client, connect_postgres(relay), false};
             return;
         }
     }
@@ -141,9 +139,10 @@ static bool obey(struct relay *relay) {
     pthread_mutex_lock(&relay->lock);
     relay->swallowing = relay->swallow;
     relay->stalling = relay->stall;
-    if (relay->open && relay->listener < 0) {
-        relay->listener = make_listener(relay->port, true);
-    } else if (!relay->open && relay->listener >= 0) {
+    bool listens = relay->open && !relay->barred;
+    if (listens && relay->listener < 0) {
+        relay->listener = make_listener(relay->port);
+    } else if (!listens && relay->listener >= 0) {
         close(relay->listener);
         relay->listener = -1;
     }
@@ -202,15 +201,20 @@ static void wish(struct relay *relay) {
     pthread_mutex_unlock(&relay->lock);
 }
 
+/* The relay's thread must not look itself: where that failed, it would end a test that is another thread's. */
+static void find_postgres(struct relay *relay) {
+    PGconn *pg = admin_open();
+    relay->host = strdup(PQhost(pg));
+    relay->server_port = strdup(PQport(pg));
+    PQfinish(pg);
+    assert_true(relay->host && relay->server_port);
+}
+
 struct relay *relay_new(void) {
     struct relay *relay = calloc(1, sizeof(*relay));
     assert_non_null(relay);
-    int reserved = make_listener(0, false);
-    struct sockaddr_in address;
-    socklen_t length = sizeof(address);
-    assert_int_equal(getsockname(reserved, (struct sockaddr *)&address, &length), 0);
-    relay->port = ntohs(address.sin_port);
-    close(reserved);
+    find_postgres(relay);
+    relay->port = (uint16_t)loopback_port();
     relay->listener = -1;
     for (int i = 0; i < PAIRS_MAX; i++) {
         relay->pairs[i] = (struct pair){-1, -1, false};
@@ -232,6 +236,8 @@ void relay_free(struct relay *relay) {
     close(relay->wake[1]);
     pthread_cond_destroy(&relay->obeyed);
     pthread_mutex_destroy(&relay->lock);
+    free(relay->host);
+    free(relay->server_port);
     free(relay);
 }
 
@@ -242,12 +248,19 @@ uint16_t relay_port(const struct relay *relay) {
 void relay_open(struct relay *relay) {
     pthread_mutex_lock(&relay->lock);
     relay->open = true;
+    relay->barred = false;
     wish(relay);
 }
 
 void relay_shut(struct relay *relay) {
     pthread_mutex_lock(&relay->lock);
     relay->open = false;
+    wish(relay);
+}
+
+void relay_bar(struct relay *relay) {
+    pthread_mutex_lock(&relay->lock);
+    relay->barred = true;
     wish(relay);
 }
 

@@ -5,12 +5,12 @@
 #include <stdint.h>
 
 /*
- * A door between a pool and its Postgres, on 127.0.0.1, run by a thread of its own: it can be shut, cut what passes,
- * freeze it, and swallow what the server says.
+ * A door between a pool and its Postgres, at an address of the test program's own, run by a thread of its own: it can be
+ * shut, cut what passes, freeze it, and swallow what the server says.
  */
 struct relay;
 
-/** Reserves a port; connections to it are refused until relay_open(). */
+/** Takes a port of loopback_address(); connections to it are refused until relay_open(). */
 struct relay *relay_new(void);
 /** Ends the thread and closes everything. */
 void relay_free(struct relay *relay);
@@ -19,6 +19,8 @@ uint16_t relay_port(const struct relay *relay);
 void relay_open(struct relay *relay);
 /** Refuses new connections and cuts those there are. */
 void relay_shut(struct relay *relay);
+/** Refuses new connections; those there are go on. */
+void relay_bar(struct relay *relay);
 /** Cuts the connections there are; new ones are let in. */
 void relay_cut(struct relay *relay);
 /** From now on, the connections there are stay open and carry nothing; new ones do. */

@@ -13,13 +13,14 @@ struct side {
     struct call call;
     const struct event_draft *draft;
     enum work work;
+    uint32_t timeout_ms;
     bool done;
     enum herald_code code;
     bool right; /* it got its own draft */
     struct herald_error error;
 };
 
-/** @timeout_ms  0: no deadline. @side  stays until end_side() */
+/** @timeout_ms  of the statement, from when it is sent; 0: no deadline. @side  stays until end_side() */
 void begin_side(struct side *side, struct db_env *env, const struct event_draft *draft, enum work work,
                 uint32_t timeout_ms);
 /** The same in the memory of the calling task's call. */

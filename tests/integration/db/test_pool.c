@@ -385,8 +385,9 @@ static void close_body(struct db_env *env) {
     PGconn *pg = block_table();
     struct side *read = start_side(env, &draft, WORK_READ, 0), *write = start_side(env, &draft, WORK_WRITE, 0);
     WAIT_UNTIL(blocked("herald-test-close", 1));
-    struct side *left = start_side(env, &draft, WORK_WRITE, 50);
-    end_side(left);
+    struct side *left = start_side(env, &draft, WORK_WRITE, 0);
+    WAIT_UNTIL(env->db->connections[0].sent.length == 3);
+    cancel_side(left);
     db_close(env->db);
     env->closed = true;
     end_side(read);

@@ -2,13 +2,12 @@
 #include "server/store/postgres/pool.h"
 #include "tests/integration/db/db_test.h"
 #include "tests/integration/db/side.h"
+#include "tests/support/loopback.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,17 +19,7 @@
 static char folder[] = "/tmp/herald-pooler-XXXXXX";
 static char config[64];
 static pid_t pooler;
-static uint16_t pooler_port;
-
-static uint16_t free_port(void) {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(address);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
+static unsigned pooler_port;
 
 /* Sessions of the pooler find the program's schema by its connect_query: clients cannot say so. */
 static void write_config(const char *mode, const char *more) {
@@ -41,10 +30,10 @@ static void write_config(const char *mode, const char *more) {
     (void)fprintf(file,
                   "[databases]\nherald = host=%s port=%s dbname=%s user=%s password=%s "
                   "connect_query='SET search_path TO %s'\n"
-                  "[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %u\nunix_socket_dir =\nauth_type = any\n"
+                  "[pgbouncer]\nlisten_addr = %s\nlisten_port = %u\nunix_socket_dir =\nauth_type = any\n"
                   "pool_mode = %s\n%s",
-                  PQhost(pg), PQport(pg), PQdb(pg), PQuser(pg), PQpass(pg), PQgetvalue(path, 0, 0), pooler_port, mode,
-                  more);
+                  PQhost(pg), PQport(pg), PQdb(pg), PQuser(pg), PQpass(pg), PQgetvalue(path, 0, 0), loopback_address(),
+                  pooler_port, mode, more);
     PQclear(path);
     PQfinish(pg);
     assert_int_equal(fclose(file), 0);
@@ -52,7 +41,7 @@ static void write_config(const char *mode, const char *more) {
 }
 
 static void begin_pooler(const char *mode, const char *more) {
-    pooler_port = free_port();
+    pooler_port = loopback_port();
     write_config(mode, more);
     pooler = fork();
     assert_true(pooler >= 0);
@@ -79,7 +68,8 @@ static void end_pooler(void) {
 
 static const char *pooler_dsn(void) {
     static char dsn[128];
-    (void)snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%u dbname=herald user=herald sslmode=disable", pooler_port);
+    (void)snprintf(dsn, sizeof(dsn), "host=%s port=%u dbname=herald user=herald sslmode=disable", loopback_address(),
+                   pooler_port);
     return dsn;
 }
 

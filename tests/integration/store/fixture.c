@@ -24,6 +24,9 @@ const char *need_env(const char *name) {
 }
 
 void run_body(task_body_fn *body, void *arg) {
+    if (loop_current()) {
+        fail_msg("not run: a test before it has failed, and left its loop running");
+    }
     struct loop *loop = NULL;
     struct call call;
     assert_int_equal(loop_new(0, &loop, NULL), HERALD_OK);
