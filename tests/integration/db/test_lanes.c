@@ -4,7 +4,7 @@
 #include "tests/integration/db/side.h"
 
 #define WAITERS 24
-#define FLOOD   2000
+#define FLOOD   500
 
 /* A tenant's statements beside the test's task. */
 struct tenant {

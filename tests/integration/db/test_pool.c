@@ -99,6 +99,15 @@ DB_TEST(test_pool_values_larger_than_the_sockets_buffers_pass) {
 
 /* ---- lost connections ---- */
 
+/* A load while lost connections are remade is served within its two seconds, or told; one after that is served. */
+TASK_FN static void load_beside_remaking(struct db_env *env, const struct event_draft *draft,
+                                         struct event_draft *ret_got) {
+    enum herald_code code = event_store_load(env->db, draft->id, draft->user_id, ret_got, NULL);
+    assert_true(code == HERALD_OK || code == HERALD_UNAVAILABLE);
+    WAIT_UNTIL(env->serving);
+    assert_ok(env, event_store_load(env->db, draft->id, draft->user_id, ret_got, &env->error));
+}
+
 static void terminate_body(struct db_env *env) {
     WAIT_UNTIL(env->db->ready_count == 2); /* preparing needs the table too */
     struct event_draft draft = make_draft(env), got;
@@ -116,9 +125,8 @@ static void terminate_body(struct db_env *env) {
     assert_string_equal(write->error.reason, "DATABASE_OUTCOME_UNKNOWN");
     assert_non_null(strstr(write->error.message, "event_set_objective"));
     unblock(pg);
-    assert_ok(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error)); /* waits for a new one */
+    load_beside_remaking(env, &draft, &got);
     assert_int_equal(got.objective, draft.objective);
-    assert_true(env->serving);
 }
 
 static void test_pool_backend_killed_in_flight_is_unknown_or_unavailable_then_recovers(void **state) {
@@ -139,7 +147,7 @@ static void swallow_body(struct db_env *env) {
     relay_cut(relay);
     end_side(write);
     assert_int_equal(write->code, HERALD_OUTCOME_UNKNOWN); /* and indeed it was committed */
-    assert_ok(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error));
+    load_beside_remaking(env, &draft, &got);
     assert_int_equal(got.objective, 4);
 }
 
@@ -369,7 +377,7 @@ static void changed_table_body(struct db_env *env) {
     sql_run("ALTER TABLE event_drafts ALTER COLUMN title TYPE varchar(1000)");
     assert_code(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error), HERALD_UNAVAILABLE);
     assert_string_equal(env->error.origin, "0A000");
-    assert_ok(env, event_store_load(env->db, draft.id, draft.user_id, &got, &env->error));
+    load_beside_remaking(env, &draft, &got);
     sql_run("ALTER TABLE event_drafts ALTER COLUMN title TYPE text");
 }
 
