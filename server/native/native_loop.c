@@ -51,8 +51,15 @@ void native_loop_keep_buffer(struct native_loop *loop, struct herald_buffer *buf
         loop->spare[loop->spare_count++] = *buffer;
         *buffer = (struct herald_buffer){.bytes = NULL};
     } else {
-        herald_buffer_reset(buffer, 0);
+        native_loop_reset_buffer(loop, buffer, 0);
     }
+}
+
+void native_loop_reset_buffer(struct native_loop *loop, struct herald_buffer *buffer, size_t kept) {
+    if (buffer->capacity >= NATIVE_LARGE_BYTES && buffer->capacity > kept) {
+        loop_note_freed(loop->loop);
+    }
+    herald_buffer_reset(buffer, kept);
 }
 
 uint64_t native_loop_read_us(const struct native_loop *loop) {

@@ -46,7 +46,7 @@ static void end_stream(struct native_stream *stream) {
         options->ops->on_end(options->user, stream->why);
     }
     native_stream_drop_unsent(stream);
-    herald_buffer_reset(&stream->in, 0);
+    native_loop_reset_buffer(loop, &stream->in, 0);
     if (options->secure_ops != NULL) {
         options->secure_ops->free(options->secure);
     }
@@ -173,7 +173,7 @@ static void hand_up_kept(struct native_stream *stream) {
     stream->in_at += hand_up(stream, in->bytes + stream->in_at, in->count - stream->in_at);
     if (stream->in_at == in->count) {
         stream->in_at = 0;
-        herald_buffer_reset(in, KEPT_BYTES);
+        native_loop_reset_buffer(stream->loop, in, KEPT_BYTES);
     }
 }
 
@@ -298,7 +298,7 @@ static void on_stream_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *b
     } else {
         size_t kept = stream->in.count - stream->in_at;
         stream->in_at = 0;
-        herald_buffer_reset(&stream->in, KEPT_BYTES);
+        native_loop_reset_buffer(stream->loop, &stream->in, KEPT_BYTES);
         take_from_scratch(stream, stream->loop->scratch, kept + (size_t)count);
     }
     if ((size_t)count == buffer->len && buffer->len > FLOOD_BYTES && !stream->paused) {

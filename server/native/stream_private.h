@@ -14,6 +14,8 @@
 /* Buffers for sending that a loop keeps, each up to that size. */
 #define NATIVE_SPARE_MAX   64u
 #define NATIVE_SPARE_BYTES (64u * 1024u)
+/* A buffer of that size is worth giving back to the kernel when it was freed. */
+#define NATIVE_LARGE_BYTES (16u * 1024u)
 
 /* Accepted streams of a loop that have not greeted; a further one ends the oldest. */
 #define NATIVE_YOUNG_MAX 1024u
@@ -86,6 +88,8 @@ void native_loop_unmark(struct native_loop *loop, struct native_stream *stream);
 struct herald_buffer native_loop_take_buffer(struct native_loop *loop);
 /** Keeps a buffer, or frees it; it is empty then. */
 void native_loop_keep_buffer(struct native_loop *loop, struct herald_buffer *buffer);
+/** Empties a buffer, and frees it if it is larger than @kept. */
+void native_loop_reset_buffer(struct native_loop *loop, struct herald_buffer *buffer, size_t kept);
 
 /* stream.c */
 /** Ends the stream. Repeating it does nothing. */

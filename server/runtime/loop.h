@@ -50,6 +50,9 @@ struct loop_relief {
 };
 /** Adds a pool for as long as the loop runs. Before loop_run(), or on the loop's thread. */
 void loop_add_relief(struct loop *loop, struct loop_relief *relief);
+/** Notes that a large block of memory was freed. When none was for a second, malloc gives back what it holds. The loop's
+ *  thread. */
+void loop_note_freed(struct loop *loop);
 
 /**
  * Runs, on the calling thread, what was posted to a loop that does not run: not yet, or no more.

@@ -63,6 +63,7 @@ struct loop {
     unsigned pool_low;  /* fewest in the pool since the last step of the relief */
     uv_timer_t relief;  /* active while there may be memory to give back */
     bool relief_is_due; /* memory was freed that malloc may still hold */
+    uint64_t freed_ms;  /* when a large block was freed last, by uv_now() */
     struct loop_relief *reliefs;
     struct loop_turn *turns; /* to be run when the present turn ends */
     struct loop_ending *endings;

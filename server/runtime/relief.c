@@ -12,6 +12,7 @@
 #endif
 
 #define STEP_MS         100u
+#define QUIET_MS        1000u /* without a large block freed, a burst of them is over */
 #define WAITS_LONG_US   1000000u
 #define STACKS_A_STEP   200u /* a few microseconds each */
 #define TASKS_AT_LEAST  256u /* fewer hold little */
@@ -55,12 +56,16 @@ static bool shrink_others(struct loop *loop) {
     return more;
 }
 
+static bool is_freeing(const struct loop *loop) {
+    return loop->freed_ms != 0 && uv_now(&loop->uv) - loop->freed_ms < QUIET_MS;
+}
+
 static void on_relief(uv_timer_t *timer) {
     struct loop *loop = timer->data;
     bool many = loop_task_count(loop) > TASKS_AT_LEAST;
     bool waits = many && trim_waiting(loop, uv_now(&loop->uv) * 1000);
     bool others = shrink_others(loop);
-    if (shrink_pool(loop) || waits || others) {
+    if (shrink_pool(loop) || waits || others || is_freeing(loop)) {
         return;
     }
 #ifdef __GLIBC__
@@ -83,10 +88,21 @@ void relief_init(struct loop *loop) {
     uv_unref((uv_handle_t *)&loop->relief);
 }
 
-void relief_want(struct loop *loop) {
-    bool wanted = loop->pool_count > TASK_POOL_KEPT || loop_task_count(loop) > TASKS_AT_LEAST;
-    if (wanted && !uv_is_active((uv_handle_t *)&loop->relief)) {
+static void begin_relief(struct loop *loop) {
+    if (!uv_is_active((uv_handle_t *)&loop->relief)) {
         loop->pool_low = loop->pool_count;
         (void)uv_timer_start(&loop->relief, on_relief, STEP_MS, STEP_MS);
     }
+}
+
+void relief_want(struct loop *loop) {
+    if (loop->pool_count > TASK_POOL_KEPT || loop_task_count(loop) > TASKS_AT_LEAST) {
+        begin_relief(loop);
+    }
+}
+
+void loop_note_freed(struct loop *loop) {
+    loop->freed_ms = uv_now(&loop->uv);
+    loop->relief_is_due = true;
+    begin_relief(loop);
 }

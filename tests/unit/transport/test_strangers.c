@@ -20,6 +20,10 @@
 /* The default of rpc.max_connections: whoever has been silent the longest makes way for a new one. */
 #define CONNECTIONS_MAX 1024u
 #define OWN_DESCRIPTORS 200u
+/* Who sends most of a large message, and those among them who send little and stay. */
+#define LARGE_SENDERS 400u
+#define LARGE_BYTES   (240u * 1024u)
+#define ONE_STAYS_OF  10u
 
 /* The default of rpc.max_message_bytes, and what the server reads beyond it to answer with an error. */
 #define READ_LIMIT_BYTES (256u * 1024 + 1024u * 1024)
@@ -227,6 +231,38 @@ static void test_strangers_that_ask_and_leave_give_all_back(void **state) {
     expect_health(scene);
 }
 
+static bool has_taken_much(void *user) {
+    struct scene *scene = user;
+    return server_process_resident_kib(&scene->server) - scene->resident_kib >
+           (long)(LARGE_SENDERS * LARGE_BYTES / 2048);
+}
+
+static bool has_shrunk(void *user) {
+    struct scene *scene = user;
+    return server_process_resident_kib(&scene->server) - scene->resident_kib <= GROWTH_MAX_KIB / 4;
+}
+
+/* What is freed between blocks that are kept goes back to the kernel, too. */
+static void test_strangers_that_sent_much_and_left_give_memory_back(void **state) {
+    static const uint8_t ZEROS[LARGE_BYTES];
+    struct scene *scene = *state;
+    while (scene->count < LARGE_SENDERS) {
+        bool stays = scene->count % ONE_STAYS_OF == 0;
+        invite_greeted(scene, LARGE_BYTES + 1000, 900);
+        stranger_send(scene->fds[scene->count - 1], ZEROS, stays ? 2000 : LARGE_BYTES);
+    }
+    assert_true(eventually(has_taken_much, scene));
+    for (unsigned i = 0; i < scene->count; i++) {
+        if (i % ONE_STAYS_OF != 0) {
+            stranger_leave(scene->fds[i], STRANGER_CLOSES);
+            scene->fds[i] = -1;
+        }
+    }
+    if (!eventually(has_shrunk, scene)) {
+        fail_msg("the server keeps %ld KiB", server_process_resident_kib(&scene->server) - scene->resident_kib);
+    }
+}
+
 static bool has_no_descriptors(void *user) {
     struct scene *scene = user;
     rewind(scene->server.log);
@@ -268,6 +304,7 @@ int main(void) {
         TEST(test_strangers_say_nothing_by_the_thousand),
         TEST(test_strangers_that_leave_give_all_back),
         TEST(test_strangers_that_ask_and_leave_give_all_back),
+        TEST(test_strangers_that_sent_much_and_left_give_memory_back),
         TEST(test_strangers_take_all_descriptors_until_they_leave),
     };
     return cmocka_run_group_tests_name("transport.strangers", tests, NULL, NULL);
