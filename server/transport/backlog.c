@@ -11,9 +11,9 @@
 
 static atomic_bool shim_called;
 
-int listen(int fd, int backlog) {
+int listen(int fd, int n) {
     atomic_store_explicit(&shim_called, true, memory_order_relaxed);
-    return (int)syscall(SYS_listen, fd, backlog < LISTENER_BACKLOG ? LISTENER_BACKLOG : backlog);
+    return (int)syscall(SYS_listen, fd, n < LISTENER_BACKLOG ? LISTENER_BACKLOG : n);
 }
 
 bool backlog_shim_active(void) {
