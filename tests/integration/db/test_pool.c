@@ -217,7 +217,7 @@ static void test_pool_queued_request_leaves_at_its_deadline_or_cancellation(void
     relay_free(relay);
 }
 
-#define SHORT_QUEUE 2000 /* the sanitizers bear that many tasks */
+#define SHORT_QUEUE 500 /* the sanitizers bear that many tasks */
 
 struct crowd {
     struct db_env *env;
