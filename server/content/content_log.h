@@ -11,7 +11,7 @@
     X(LOG_CONTENT_KAFKA_AWAY, LOG_WARNING, "content.kafka_away", "Kafka does not serve; no jobs come until it does.")  \
     X(LOG_CONTENT_STALLED, LOG_ERROR, "content.stalled",                                                               \
       "Kafka serves, but no jobs come; the consumer is opened anew.")                                                  \
-    X(LOG_CONTENT_TAKEN, LOG_INFO, "content.taken", "A job was taken from the topic.")                                 \
+    X(LOG_CONTENT_TAKEN, LOG_INFO, "content.taken", "Work on a job of the topic begins.")                              \
     X(LOG_CONTENT_COMPLETED, LOG_INFO, "content.completed", "The pictures of a job are there.")                        \
     X(LOG_CONTENT_FINISHED_BEFORE, LOG_INFO, "content.finished_before", "A job had ended before; nothing was done.")   \
     X(LOG_CONTENT_ATTEMPT_FAILED, LOG_WARNING, "content.attempt_failed",                                               \

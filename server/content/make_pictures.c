@@ -346,8 +346,14 @@ TASK_FN enum herald_code make_pictures(const struct make_pictures_options *optio
     if (code != HERALD_OK) {
         return give_up(options, job->job_id, "", &error, reterr);
     }
-    snprintf(at.open.job_id, sizeof(at.open.job_id), "%s", job->job_id);
-    code = attempts(&at, reterr);
+    if (state.attempts > 0 && options->stand_alone) {
+        code = options->stand_alone(options->user, reterr);
+    }
+    if (code == HERALD_OK) {
+        log_emit(&LOG_CONTENT_TAKEN, log_str("job_id", job->job_id), LOG_END);
+        snprintf(at.open.job_id, sizeof(at.open.job_id), "%s", job->job_id);
+        code = attempts(&at, reterr);
+    }
     *ret_open = at.open;
     return code;
 }

@@ -15,6 +15,9 @@ struct make_pictures_options {
     const char *url; /* base URL under which they are served */
     uint32_t attempts;
     const struct content_health *health; /* NULL: nobody listens */
+    /* Waits until no other job is in work beside this one, until its end. Returns as call_check(). NULL: none ever is */
+    enum herald_code (*stand_alone)(void *user, struct herald_error *reterr);
+    void *user;
 };
 
 /** An attempt that the job's row counts. */
@@ -28,7 +31,8 @@ struct open_attempt {
  *
  * Each attempt is counted in the job's row before it begins, so that one that kills its worker is counted too. At the
  * limit the job is reported as FAILED. A picture store that takes nothing, or a job service that does not answer, is no
- * fault of the job: the attempt is given back and the job waits.
+ * fault of the job: the attempt is given back and the job waits. A job that has an attempt without an end may kill this
+ * worker too: it is made alone, so that no other job loses an attempt with it.
  *
  * @ret_open  the attempt that is still open when the call had to end: give it back with make_pictures_give_back()
  * Returns: HERALD_OK: the job has been completed, now or before

@@ -32,18 +32,20 @@ struct hand {
     struct call call;
     struct completion *idle; /* the hand waits here for a record; NULL while it works */
     const char *job_id;      /* on which it works, of its call's arena; NULL: on none */
-    struct completion *turn; /* it waits here for the end of another hand's work on the same job; NULL: it does not */
+    bool steps_back;         /* it has a job, and does nothing for it yet: it waits to be alone */
+    struct completion *turn; /* it waits here for another hand to end its work, or to step back; NULL: it does not */
+    struct make_pictures_options pictures;
 };
 
 struct worker {
     struct worker_options options;
-    struct make_pictures_options pictures;
     struct loop *loop;
     struct kafka_consumer *consumer;
     struct dead_letters *letters;
     bool stopping;
     unsigned hand_count;
     struct hand *hands;
+    struct hand *lone;          /* works alone, or will as soon as the others have ended their work; NULL: none */
     struct kafka_record **ring; /* hand_count entries */
     unsigned ring_first, ring_count;
 };
@@ -106,7 +108,7 @@ TASK_FN static void give_attempt_back(struct hand *hand, const struct open_attem
     enum herald_code end_code = hand->call.end_code;
     hand->call.end_code = HERALD_OK;
     hand->call.deadline_us = clock_now_us() + GIVE_BACK_MS * UINT64_C(1000);
-    make_pictures_give_back(&hand->worker->pictures, open);
+    make_pictures_give_back(&hand->pictures, open);
     hand->call.end_code = end_code;
 }
 
@@ -132,17 +134,34 @@ static bool is_in_work(const struct worker *worker, const char *job_id) {
     return false;
 }
 
+TASK_FN static enum herald_code wait_for_hands(struct hand *hand, const char *what, struct herald_error *reterr) {
+    struct completion turn;
+    completion_init(&turn);
+    turn.what = what;
+    hand->turn = &turn;
+    enum herald_code code = completion_wait(&turn, reterr);
+    hand->turn = NULL;
+    return code;
+}
+
+static void call_waiting_hands(const struct worker *worker) {
+    for (unsigned i = 0; i < worker->hand_count; i++) {
+        if (worker->hands[i].turn) {
+            completion_complete(worker->hands[i].turn);
+        }
+    }
+}
+
 /* A job's record may have come twice. The second copy waits for the end of the first one's work, which is most often that
  * of the job: so the two are not two attempts. */
 TASK_FN static enum herald_code begin_job(struct hand *hand, const char *job_id, struct herald_error *reterr) {
+    const struct worker *worker = hand->worker;
     enum herald_code code = HERALD_OK;
-    struct completion turn;
-    while (code == HERALD_OK && is_in_work(hand->worker, job_id)) {
-        completion_init(&turn);
-        turn.what = "the end of the work on another copy of the job's record";
-        hand->turn = &turn;
-        code = completion_wait(&turn, reterr);
-        hand->turn = NULL;
+    while (code == HERALD_OK && (worker->lone || is_in_work(worker, job_id))) {
+        code = wait_for_hands(hand,
+                              worker->lone ? "the end of a job that is made alone"
+                                           : "the end of the work on another copy of the job's record",
+                              reterr);
     }
     if (code == HERALD_OK) {
         hand->job_id = job_id;
@@ -153,11 +172,44 @@ TASK_FN static enum herald_code begin_job(struct hand *hand, const char *job_id,
 static void end_job(struct hand *hand) {
     struct worker *worker = hand->worker;
     hand->job_id = NULL;
+    hand->steps_back = false;
+    if (worker->lone == hand) {
+        worker->lone = NULL;
+    }
+    call_waiting_hands(worker);
+}
+
+static bool works_alone(const struct hand *hand) {
+    const struct worker *worker = hand->worker;
     for (unsigned i = 0; i < worker->hand_count; i++) {
-        if (worker->hands[i].turn) {
-            completion_complete(worker->hands[i].turn);
+        const struct hand *other = &worker->hands[i];
+        if (other != hand && other->job_id && !other->steps_back) {
+            return false;
         }
     }
+    return true;
+}
+
+/* An earlier worker may have died on the hand's job, and this one may: no other job is to lose an attempt with it. The
+ * hand steps back first, since another one may wait to be alone too. */
+TASK_FN static enum herald_code stand_alone(void *user, struct herald_error *reterr) {
+    struct hand *hand = user;
+    struct worker *worker = hand->worker;
+    enum herald_code code = HERALD_OK;
+    hand->steps_back = true;
+    call_waiting_hands(worker);
+    while (code == HERALD_OK && worker->lone) {
+        code = wait_for_hands(hand, "the end of another job that is made alone", reterr);
+    }
+    if (code != HERALD_OK) {
+        return code;
+    }
+    worker->lone = hand;
+    while (code == HERALD_OK && !works_alone(hand)) {
+        code = wait_for_hands(hand, "the end of the jobs beside one that is made alone", reterr);
+    }
+    hand->steps_back = false;
+    return code;
 }
 
 TASK_FN static enum end work_on(struct hand *hand, struct kafka_record *record) {
@@ -169,12 +221,11 @@ TASK_FN static enum end work_on(struct hand *hand, struct kafka_record *record) 
     if (code != HERALD_OK) {
         return code == HERALD_CANCELLED ? END_ABANDONED : set_aside(worker, record, &error);
     }
-    log_emit(&LOG_CONTENT_TAKEN, log_str("job_id", job->job_id), LOG_END);
     code = begin_job(hand, job->job_id, &error);
     if (code != HERALD_OK) {
         return END_ABANDONED;
     }
-    code = make_pictures(&worker->pictures, job, &open, &error);
+    code = make_pictures(&hand->pictures, job, &open, &error);
     if (code != HERALD_OK && code != HERALD_ABORTED && open.id[0] != '\0') {
         give_attempt_back(hand, &open);
     }
@@ -225,9 +276,18 @@ static void hand_body(void *arg) {
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
 static enum herald_code start_hands(struct worker *worker, struct herald_error *reterr) {
+    const struct worker_options *options = &worker->options;
+    const struct content_settings *settings = content_settings(options->settings);
     for (unsigned i = 0; i < worker->hand_count; i++) {
         struct hand *hand = &worker->hands[i];
         hand->worker = worker;
+        hand->pictures = (struct make_pictures_options){.jobs = options->jobs,
+                                                        .dir = settings->content_dir,
+                                                        .url = options->content_url,
+                                                        .attempts = settings->content_attempts,
+                                                        .health = options->health,
+                                                        .stand_alone = stand_alone,
+                                                        .user = hand};
         call_init(&hand->call, "content/ImageJob", NULL, 0, 0);
         enum herald_code code = task_spawn(worker->loop, &hand->call, "content worker", hand_body, hand, reterr);
         if (code != HERALD_OK) {
@@ -273,11 +333,6 @@ static struct worker *worker_new(const struct worker_options *options, struct lo
     worker->options = *options;
     worker->loop = loop;
     worker->hand_count = settings->content_workers;
-    worker->pictures = (struct make_pictures_options){.jobs = options->jobs,
-                                                      .dir = settings->content_dir,
-                                                      .url = options->content_url,
-                                                      .attempts = settings->content_attempts,
-                                                      .health = options->health};
     worker->hands = calloc(worker->hand_count, sizeof(*worker->hands));
     worker->ring = calloc(worker->hand_count, sizeof(*worker->ring));
     if (worker->hands == NULL || worker->ring == NULL) {

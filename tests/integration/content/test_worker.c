@@ -82,6 +82,47 @@ static void test_worker_finished_job_does_not_come_again(void **state) {
     assert_int_equal(fake_jobs_count(&stage->jobs, first, STATUS(RUNNING)), 3);
 }
 
+/* Whether the worker reported on no other job from the first report on this one to the last. */
+static bool was_made_alone(struct fake_jobs *jobs, const char *id) {
+    unsigned spans = 0;
+    pthread_mutex_lock(&jobs->lock);
+    for (unsigned i = 0; i < jobs->report_count; i++) {
+        bool is_its = strcmp(jobs->reports[i].job_id, id) == 0;
+        spans += is_its && (i == 0 || strcmp(jobs->reports[i - 1].job_id, id) != 0);
+    }
+    pthread_mutex_unlock(&jobs->lock);
+    return spans == 1;
+}
+
+/* Workers have died on a job, or on each: whoever is made beside it would lose an attempt with it. */
+static void make_tried_jobs(struct stage *stage, bool all_are_tried) {
+    enum { JOBS = 6 };
+    char ids[JOBS][37];
+    stage->settings.content_workers = 3;
+    stage->jobs.attempts = 1;
+    for (int i = 0; i < JOBS; i++) {
+        stage_produce_job(stage, ids[i]);
+    }
+    stage->jobs.tried = all_are_tried ? NULL : ids[2];
+    stage_start_worker(stage);
+    for (int i = 0; i < JOBS; i++) {
+        assert_true(fake_jobs_wait(&stage->jobs, ids[i], STATUS(COMPLETED)));
+    }
+    stage_stop_worker(stage);
+    for (int i = 0; i < JOBS; i++) {
+        assert_true(was_made_alone(&stage->jobs, ids[i]) || (!all_are_tried && i != 2));
+    }
+    stage->jobs.tried = NULL;
+}
+
+static void test_worker_job_on_which_a_worker_may_have_died_is_made_alone(void **state) {
+    make_tried_jobs(*state, false);
+}
+
+static void test_worker_jobs_on_which_workers_may_have_died_are_made_one_by_one(void **state) {
+    make_tried_jobs(*state, true);
+}
+
 static const struct dead_letter *find_letter(const struct dead_letter *letters, unsigned count, const char *key) {
     for (unsigned i = 0; i < count; i++) {
         if (strcmp(letters[i].key, key) == 0) {
@@ -258,6 +299,8 @@ int main(void) {
         WORKER_TEST(test_worker_jobs_are_completed_once_each),
         WORKER_TEST(test_worker_copies_of_a_record_are_one_attempt),
         WORKER_TEST(test_worker_finished_job_does_not_come_again),
+        WORKER_TEST(test_worker_job_on_which_a_worker_may_have_died_is_made_alone),
+        WORKER_TEST(test_worker_jobs_on_which_workers_may_have_died_are_made_one_by_one),
         WORKER_TEST(test_worker_unusable_records_become_dead_letters),
         WORKER_TEST(test_worker_job_whose_attempts_are_used_up_fails_and_is_a_dead_letter),
         WORKER_TEST(test_worker_poison_waits_beside_the_jobs_while_its_topic_is_missing),

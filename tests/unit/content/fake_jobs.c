@@ -39,7 +39,7 @@ static int status_of(const struct fake_jobs *jobs, const char *job_id) {
 /* Under the lock. As the real service counts. */
 static unsigned attempts_locked(const struct fake_jobs *jobs, const char *job_id) {
     const char *last = "";
-    unsigned attempts = jobs->attempts;
+    unsigned attempts = !jobs->tried || strcmp(jobs->tried, job_id) == 0 ? jobs->attempts : 0;
     for (unsigned i = 0; i < jobs->report_count; i++) {
         const struct fake_report *report = &jobs->reports[i];
         if (strcmp(report->job_id, job_id) != 0 || report->attempt_id[0] == '\0') {

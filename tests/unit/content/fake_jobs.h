@@ -39,6 +39,7 @@ struct fake_jobs {
     bool unknown;      /* no job is known */
     int status;        /* of a job of which nothing was reported */
     unsigned attempts; /* of every job, before its first report */
+    const char *tried; /* the only job that has these attempts; NULL: each has them */
     struct fake_report reports[FAKE_REPORTS_MAX];
     unsigned report_count;
 };
