@@ -565,14 +565,14 @@ static void test_kafka_consumer_without_a_place_is_noticed_and_opened_anew(void 
 static atomic_bool destroying_hangs;
 static atomic_uint destroys_begun, destroys_ended;
 
-void rd_kafka_destroy_flags(rd_kafka_t *kafka, int flags) {
+void rd_kafka_destroy_flags(rd_kafka_t *rk, int flags) {
     void (*destroy)(rd_kafka_t *, int) = NULL;
     *(void **)&destroy = dlsym(RTLD_NEXT, "rd_kafka_destroy_flags");
     atomic_fetch_add(&destroys_begun, 1);
     while (atomic_load(&destroying_hangs)) {
         (void)usleep(10000);
     }
-    destroy(kafka, flags);
+    destroy(rk, flags);
     atomic_fetch_add(&destroys_ended, 1);
 }
 
