@@ -26,7 +26,12 @@ from stack import ROOT, Stack
 RPC_TITLES = {
     "empty_call": "empty call, 64 B, one connection, 64 in flight", "one_in_flight": "empty call, one in flight",
     "payload_64k": "64 KiB there and back, 16 in flight", "tls": "empty call over TLS 1.3, 64 in flight",
-    "connections_1024": "empty call, 1,024 connections, one in flight on each"}
+    "connections_1024": "empty call, 1,024 connections, one in flight on each",
+    "loops_1": "scaling: empty call, 4 connections, 16 in flight on each, to a server of one loop",
+    "loops_2": "scaling: empty call, 4 connections, 16 in flight on each, to a server of two loops",
+    "loops_4": "scaling: empty call, 4 connections, 16 in flight on each, to a server of four loops",
+    "servers_2": "scaling: empty call, 4 connections, 16 in flight on each, to two servers of one loop each",
+    "servers_4": "scaling: empty call, 4 connections, 16 in flight on each, to four servers of one loop each"}
 ALL_TITLES = RPC_TITLES | TITLES | spring.TITLES
 ROUNDS, SECONDS, QUICK_SECONDS = 3, 3.0, 1.5
 

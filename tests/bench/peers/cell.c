@@ -34,12 +34,18 @@ static const struct cell ROWS[] = {
     {.row = "payload_64k", .connections = 1, .in_flight = 16, .bytes = BYTES_MAX},
     {.row = "tls", .connections = 1, .in_flight = 64, .bytes = 64, .tls = true},
     {.row = "connections_1024", .connections = 1024, .in_flight = 1, .bytes = 64},
+    {.row = "loops_1", .connections = 4, .in_flight = 16, .bytes = 64, .loops = 1},
+    {.row = "loops_2", .connections = 4, .in_flight = 16, .bytes = 64, .loops = 2},
+    {.row = "loops_4", .connections = 4, .in_flight = 16, .bytes = 64, .loops = 4},
+    {.row = "servers_2", .connections = 4, .in_flight = 16, .bytes = 64, .loops = 1, .servers = 2},
+    {.row = "servers_4", .connections = 4, .in_flight = 16, .bytes = 64, .loops = 1, .servers = 4},
 };
 #define ROW_COUNT (sizeof(ROWS) / sizeof(ROWS[0]))
 
 static const char *system_name = "cell";
-static pid_t server_pid; /* 0: not started */
-static bool is_server;   /* this process */
+static pid_t server_pids[CELL_SERVERS_MAX];
+static unsigned server_count; /* that were started */
+static bool is_server;        /* this process */
 static char folder[64];
 static uint8_t pattern[BYTES_MAX];
 static double wanted_s = DEFAULT_S;
@@ -50,10 +56,10 @@ static _Atomic uint64_t buckets[BUCKET_COUNT];
 
 /* ---- the end ---- */
 
-static void end_server(void) {
-    if (server_pid > 0) {
-        (void)kill(server_pid, SIGKILL);
-        (void)waitpid(server_pid, NULL, 0);
+static void end_servers(void) {
+    for (unsigned i = 0; i < server_count; i++) {
+        (void)kill(server_pids[i], SIGKILL);
+        (void)waitpid(server_pids[i], NULL, 0);
     }
 }
 
@@ -87,7 +93,7 @@ void cell_fail(const char *format, ...) {
     va_end(values);
     fputc('\n', stderr);
     if (!is_server) {
-        end_server();
+        end_servers();
         remove_folder();
     }
     _exit(EXIT_FAILURE);
@@ -190,18 +196,37 @@ static long peak_kib(pid_t pid) {
     return kib;
 }
 
-static void check_server(void) {
+static void check_servers(void) {
     int status;
-    if (waitpid(server_pid, &status, WNOHANG) != 0) {
-        server_pid = 0;
-        cell_fail("the server has ended");
+    for (unsigned i = 0; i < server_count; i++) {
+        if (waitpid(server_pids[i], &status, WNOHANG) != 0) {
+            server_pids[i] = server_pids[--server_count];
+            cell_fail("a server has ended");
+        }
     }
+}
+
+/* Of all servers. */
+static double servers_us(void) {
+    double us = 0;
+    for (unsigned i = 0; i < server_count; i++) {
+        us += processor_us(server_pids[i]);
+    }
+    return us;
+}
+
+static long servers_kib(void) {
+    long kib = 0;
+    for (unsigned i = 0; i < server_count; i++) {
+        kib += peak_kib(server_pids[i]);
+    }
+    return kib;
 }
 
 static void await_answers(const struct cell *cell) {
     uint64_t wanted = (uint64_t)cell->connections * cell->in_flight;
     for (uint64_t waited_ms = 0; atomic_load(&answered) < wanted; waited_ms += 10) {
-        check_server();
+        check_servers();
         if (waited_ms > PATIENCE_MS) {
             cell_fail("after %u s only %llu calls of %llu are answered", PATIENCE_MS / 1000,
                       (unsigned long long)atomic_load(&answered), (unsigned long long)wanted);
@@ -224,25 +249,25 @@ static void *measure(void *user) {
     uint64_t operations = 0;
     await_answers(cell);
     sleep_ms(WARM_UP_MS);
-    double client_us = -processor_us(0), server_us = -processor_us(server_pid);
+    double client_us = -processor_us(0), server_us = -servers_us();
     uint64_t start_ns = cell_now_ns();
     atomic_store(&recording, true);
     sleep_ms((uint64_t)(wanted_s * 1000));
     atomic_store(&recording, false);
     double seconds = (double)(cell_now_ns() - start_ns) / 1e9;
-    check_server();
+    check_servers();
     client_us += processor_us(0);
-    server_us += processor_us(server_pid);
+    server_us += servers_us();
     for (size_t i = 0; i < BUCKET_COUNT; i++) {
         operations += atomic_load(&buckets[i]);
     }
     if (operations == 0) {
         cell_fail("no call ended within %.1f s", seconds);
     }
-    long client_kib = peak_kib(0), server_kib = peak_kib(server_pid);
+    long client_kib = peak_kib(0), server_kib = servers_kib();
     begin_end();
     hush();
-    end_server();
+    end_servers();
     remove_folder();
     printf("{\"row\":\"%s\",\"system\":\"%s\",\"operations\":%llu,\"seconds\":%.3f,\"per_second\":%.0f,"
            "\"p50_us\":%.1f,\"p99_us\":%.1f,\"cpu_us\":{\"client\":%.3f,\"server\":%.3f},"
@@ -287,7 +312,7 @@ static bool is_listed_in(const char *path, unsigned port) {
 static void await_port(unsigned port) {
     unsigned waited_ms = 0;
     while (!is_listed_in("/proc/net/tcp", port) && !is_listed_in("/proc/net/tcp6", port)) {
-        check_server();
+        check_servers();
         if (waited_ms > PATIENCE_MS) {
             cell_fail("after %u s nothing listens at %s:%u", PATIENCE_MS / 1000, CELL_HOST, port);
         }
@@ -341,7 +366,7 @@ static void start_server(const struct cell_system *system, const struct cell *ce
         cell_fail("fork: %s", strerror(errno));
     }
     if (child > 0) {
-        server_pid = child;
+        server_pids[server_count++] = child;
         return;
     }
     is_server = true;
@@ -355,15 +380,18 @@ static void start_server(const struct cell_system *system, const struct cell *ce
 
 static int run_cell(const struct cell_system *system, struct cell cell) {
     pthread_t thread;
+    cell.servers = cell.servers > 0 ? cell.servers : 1;
     if (cell.tls) {
         make_certificate(&cell);
     }
     (void)signal(SIGPIPE, SIG_IGN);
     allow_descriptors();
     make_pattern();
-    cell.port = free_port();
-    start_server(system, &cell);
-    await_port(cell.port);
+    for (unsigned i = 0; i < cell.servers; i++) {
+        cell.ports[i] = cell.port = free_port();
+        start_server(system, &cell);
+        await_port(cell.port);
+    }
     if (pthread_create(&thread, NULL, measure, &cell) != 0) {
         cell_fail("no thread to measure");
     }
@@ -380,7 +408,7 @@ static int print_usage(void) {
 }
 
 static bool has_row(const struct cell_system *system, const struct cell *cell) {
-    return system->has_tls || !cell->tls;
+    return (system->has_tls || !cell->tls) && (system->scales || (cell->servers == 0 && cell->loops == 0));
 }
 
 static int list_rows(const struct cell_system *system) {

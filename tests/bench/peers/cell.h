@@ -17,7 +17,8 @@
 extern "C" {
 #endif
 
-#define CELL_HOST "127.0.0.1"
+#define CELL_HOST        "127.0.0.1"
+#define CELL_SERVERS_MAX 4
 /* What the server's certificate names. */
 #define CELL_NAME "localhost"
 
@@ -27,11 +28,14 @@ struct cell {
     unsigned in_flight; /* calls, of each connection */
     size_t bytes;       /* payload of a request, and of its reply */
     bool tls;
-    unsigned port;         /* of CELL_HOST: the server listens there */
-    const char *folder;    /* of what follows; empty without TLS */
-    const char *ca_file;   /* PEM */
-    const char *cert_file; /* PEM; signed by that CA */
-    const char *key_file;  /* PEM */
+    unsigned servers;                 /* processes; 0: one. Connection i goes to server i % servers */
+    unsigned loops;                   /* of each server; 0: as it begins by default */
+    unsigned ports[CELL_SERVERS_MAX]; /* of CELL_HOST: the servers listen there */
+    unsigned port;                    /* in a server: its own */
+    const char *folder;               /* of what follows; empty without TLS */
+    const char *ca_file;              /* PEM */
+    const char *cert_file;            /* PEM; signed by that CA */
+    const char *key_file;             /* PEM */
 };
 
 struct cell_system {
@@ -41,6 +45,7 @@ struct cell_system {
     void (*serve)(const struct cell *cell);
     /** Makes calls until the process ends, each followed by the next, and gives each end to cell_note(). */
     void (*call)(const struct cell *cell);
+    bool scales; /* it has the rows of servers and loops */
 };
 
 /**

@@ -120,6 +120,6 @@ template <void (*run)(const cell *)> void Guarded(const cell *cell) {
 } // namespace
 
 int main(int argc, char **argv) {
-    const cell_system system = {"capnp", true, Guarded<Serve>, Guarded<Call>};
+    const cell_system system = {"capnp", true, Guarded<Serve>, Guarded<Call>, false};
     return cell_main(&system, argc, argv);
 }

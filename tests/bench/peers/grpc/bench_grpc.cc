@@ -190,6 +190,6 @@ void Call(const cell *cell) {
 } // namespace
 
 int main(int argc, char **argv) {
-    const cell_system system = {"grpc", true, Serve, Call};
+    const cell_system system = {"grpc", true, Serve, Call, false};
     return cell_main(&system, argc, argv);
 }

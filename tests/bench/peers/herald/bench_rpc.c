@@ -31,16 +31,20 @@ static void check(enum herald_code code, const struct herald_error *error) {
     }
 }
 
-static void print_url(const struct cell *cell, char ret_url[64]) {
-    snprintf(ret_url, 64, "%s://" CELL_HOST ":%u", cell->tls ? "tls+tcp" : "tcp", cell->port);
+static void print_url(const struct cell *cell, unsigned port, char ret_url[64]) {
+    snprintf(ret_url, 64, "%s://" CELL_HOST ":%u", cell->tls ? "tls+tcp" : "tcp", port);
 }
 
 /* ---- the server ---- */
 
 static void serve(const struct cell *cell) {
-    char url[64];
-    print_url(cell, url);
+    char url[64], loops[16];
+    print_url(cell, cell->port, url);
     setenv("HERALD_RPC_ENGINE", server_engine, 1);
+    if (cell->loops > 0) {
+        snprintf(loops, sizeof(loops), "%u", cell->loops);
+        setenv("HERALD_RPC_LOOPS", loops, 1);
+    }
     setenv("HERALD_RPC_MAX_CONNECTIONS", "2048", 1);
     setenv("HERALD_RPC_ADAPTIVE_LIMIT", "false", 1);
     if (cell->tls) {
@@ -67,9 +71,9 @@ static struct slot *new_slots(const struct cell *cell, const struct herald_engin
     struct herald_channel *channel = NULL;
     struct herald_error error;
     char url[64];
-    print_url(cell, url);
     for (unsigned i = 0; slots && i < count; i++) {
         if (i % cell->in_flight == 0) {
+            print_url(cell, cell->ports[i / cell->in_flight % cell->servers], url);
             check(herald_channel_open_on(engine, url, &options, &channel, &error), &error);
         }
         slots[i] = (struct slot){.cell = cell, .channel = channel, .number = i, .payload = malloc(cell->bytes)};
@@ -190,9 +194,9 @@ int main(int argc, char **argv) {
         struct cell_system cell;
         const char *server_engine;
     } SYSTEMS[] = {
-        {{"herald_native", true, serve, call_from_tasks}, "native"},
-        {{"herald_nng", true, serve, call_by_library}, "nng"},
-        {{"herald_nng_to_native", true, serve, call_by_library}, "native"},
+        {{"herald_native", true, serve, call_from_tasks, true}, "native"},
+        {{"herald_nng", true, serve, call_by_library, true}, "nng"},
+        {{"herald_nng_to_native", true, serve, call_by_library, false}, "native"},
     };
     for (size_t i = 0; argc > 1 && i < sizeof(SYSTEMS) / sizeof(SYSTEMS[0]); i++) {
         if (strcmp(argv[1], SYSTEMS[i].cell.name) == 0) {
