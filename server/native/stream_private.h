@@ -50,6 +50,7 @@ struct native_stream {
     size_t in_at;
     /* What is to be sent: first `flight`, which does not change, then `out`. */
     struct herald_buffer flight, out;
+    unsigned gathered;     /* messages in out */
     size_t flight_at;      /* of flight, what the kernel has taken */
     size_t flight_payload; /* with a secure layer: the bytes of messages that flight stands for */
     size_t chunk;          /* of flight, what `write` is writing */

@@ -1,7 +1,7 @@
 /*
- * Sending. Messages are copied one after the other into `out`. When the turn ends, `out` becomes `flight`, and the
- * kernel gets it with one write. What the kernel does not take is posted in chunks, so that progress is seen, and
- * messages that come meanwhile gather in `out` again.
+ * Sending. Messages are copied one after the other into `out`. When the turn ends, or some have gathered, `out` becomes
+ * `flight`, and the kernel gets it with one write. What the kernel does not take is posted in chunks, so that progress is
+ * seen, and messages that come meanwhile gather in `out` again.
  *
  * A long message goes to the kernel at once, from where it lies, if nothing is in front of it.
  */
@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* With so many messages gathered the peer has enough to begin with. If all waited for the end of the turn, the two sides
+ * would work in turns, too. */
+#define GATHERED_ENOUGH 16u
 /* From this size on a message is not copied first. */
 #define LONG_BYTES (32u * 1024u)
 /* Parts of a message that is not copied. */
@@ -72,6 +75,7 @@ static bool take_secured(struct native_stream *stream) {
 /* Puts what was gathered into flight. False: there is nothing, or the stream has ended. */
 static bool load_flight(struct native_stream *stream) {
     stream->flight_at = stream->flight.count = 0;
+    stream->gathered = 0;
     if (stream->options.secure_ops != NULL) {
         return take_secured(stream) && is_in_flight(stream);
     }
@@ -254,7 +258,10 @@ uint64_t native_stream_send(struct native_stream *stream, const struct native_pa
     }
     stream->queued += bytes;
     native_loop_mark(stream->loop, stream);
-    return stream->queued;
+    if (++stream->gathered >= GATHERED_ENOUGH) {
+        native_stream_push(stream);
+    }
+    return stream->state == NATIVE_CLOSING ? 0 : stream->queued;
 }
 
 void native_stream_drop_unsent(struct native_stream *stream) {

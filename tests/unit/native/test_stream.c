@@ -545,6 +545,27 @@ static void test_message_that_is_not_taken_comes_again(void **state) {
     stop_side(&side);
 }
 
+#define BURST        64u
+#define BURST_UNSENT 16u /* as many as gather before the kernel gets them */
+
+/* The peer gets the first replies while the others are still made. */
+static void test_many_messages_of_a_turn_are_sent_in_parts(void **state) {
+    (void)state;
+    struct side side;
+    static uint8_t frames[BURST * 16];
+    for (size_t i = 0; i < BURST; i++) {
+        memcpy(frames + i * 16, (const uint8_t[16]){0, 0, 0, 0, 0, 0, 0, 8, 0x80, 0, 0, (uint8_t)i}, 16);
+    }
+    start_side(&side, false);
+    int fd = connect_stranger(&side);
+    assert_true(stranger_greet(fd));
+    stranger_send(fd, frames, sizeof(frames));
+    expect_bytes(fd, frames, sizeof(frames));
+    assert_true(atomic_load(&side.largest_unsent) < (size_t)BURST_UNSENT * 16);
+    close(fd);
+    stop_side(&side);
+}
+
 #define SLOW_MESSAGES 200u
 #define SLOW_BYTES    50000u
 
@@ -621,6 +642,7 @@ int main(void) {
         cmocka_unit_test(test_bad_frames_end),
         cmocka_unit_test(test_message_that_drips_is_answered),
         cmocka_unit_test(test_message_that_is_not_taken_comes_again),
+        cmocka_unit_test(test_many_messages_of_a_turn_are_sent_in_parts),
         cmocka_unit_test(test_slow_reader_is_counted_and_gets_all),
         cmocka_unit_test(test_hang_ups_at_any_byte_are_survived),
         cmocka_unit_test(test_end_with_open_streams_ends_each_once),
