@@ -2,7 +2,7 @@
 -- it: without a new one nothing is made.
 -- Effect: write
 -- $1 event_id  $2 id  $3 owner  $4 content  $5 scheduled_at  $6 time_zone  $7 expires_at
--- each delivery: $8 channels  $9 states  $10 in how many ms any process may take it; NULL: claimed  $11 reasons
+-- each delivery: $8 channels  $9 states  $10 in how many ms any process may take it, not before $5; NULL: claimed  $11 reasons
 -- $12 messages  $13 step_ids, what is prepared; empty: nothing
 -- $14 holder  $15 created_at, when the attempts of those that are claimed begin; NULL: now
 -- $16 signature, NULL: none is to be taken  $17 until when the memory of signatures must have begun
@@ -26,7 +26,7 @@ WITH signed AS (
     SELECT made.event_id, plan.channel, plan.state, plan.reason, plan.message, plan.step_id,
            CASE WHEN plan.next_in_ms IS NULL THEN 1 ELSE 0 END,
            CASE WHEN plan.next_in_ms IS NOT NULL
-                THEN LEAST(now() + plan.next_in_ms * interval '1 ms', made.expires_at) END,
+                THEN GREATEST(LEAST(now() + plan.next_in_ms * interval '1 ms', made.expires_at), $5::timestamptz) END,
            CASE WHEN plan.next_in_ms IS NULL THEN $14::uuid END,
            CASE WHEN plan.next_in_ms IS NULL THEN made.created_at END,
            made.expires_at

@@ -9,7 +9,7 @@ DB_TEST(test_open_stores_what_was_planned) {
     const char *holder = new_id(), *event_id = new_id();
     const struct delivery_plan plans[] = {plan_claimed(KAKAO), plan_later(TV, 5000)};
     struct distribution_row row = new_distribution(event_id), got;
-    row.scheduled_at_us = 1800000000123456;
+    row.scheduled_at_us = 1700000000123456; /* it is over */
     row.time_zone = "Asia/Seoul";
     bool made = false;
     assert_ok(env, delivery_store_open(env->db, &row, plans, 2, holder, NULL, &made, NULL, &env->error));
@@ -64,6 +64,18 @@ DB_TEST(test_open_puts_nothing_off_beyond_its_end) {
     const char *event_id = make_distribution(env, &plan, 1, new_id());
     struct delivery_row row = load_delivery(env, event_id, TV);
     assert_int_equal(row.next_at_us, row.expires_at_us);
+}
+
+/* The caller counts from its own idea of the time, which may be a little ahead. */
+DB_TEST(test_open_sends_nothing_before_its_scheduled_time) {
+    const struct delivery_plan plan = plan_later(TV, 1);
+    const char *event_id = new_id();
+    struct distribution_row row = new_distribution(event_id);
+    bool made = false;
+    row.scheduled_at_us = clock_wall_us() + 10 * INT64_C(1000000);
+    row.expires_at_us = row.scheduled_at_us + KEEP_TRYING_MS * INT64_C(1000);
+    assert_ok(env, delivery_store_open(env->db, &row, &plan, 1, new_id(), NULL, &made, NULL, &env->error));
+    assert_int_equal(load_delivery(env, event_id, TV).next_at_us, row.scheduled_at_us);
 }
 
 DB_TEST(test_open_again_changes_nothing) {
@@ -663,6 +675,7 @@ int main(void) {
         DELIVERY_TEST(test_open_stores_what_was_planned),
         DELIVERY_TEST(test_open_keeps_what_was_prepared_before),
         DELIVERY_TEST(test_open_puts_nothing_off_beyond_its_end),
+        DELIVERY_TEST(test_open_sends_nothing_before_its_scheduled_time),
         DELIVERY_TEST(test_open_again_changes_nothing),
         DELIVERY_TEST(test_open_takes_the_signature_of_its_call),
         DELIVERY_TEST(test_open_makes_nothing_with_a_signature_that_may_be_forgotten),
