@@ -509,17 +509,21 @@ static void test_kafka_consumer_follows_a_broker_to_another_address(void **state
     run_with_mock(moved_body);
 }
 
-/* The cluster serves, but nobody coordinates the group. */
-static void stalled_body(void *arg) {
-    struct setup *setup = arg;
-    static struct reader reader;
-    memset(&reader, 0, sizeof(reader));
-    raw_produce(setup->bootstrap, setup->topic, 0, 0, 2);
+/* The cluster serves, but nobody coordinates the group; a consumer notices soon. */
+static void refuse_group(struct setup *setup) {
     setup->stall_ms = 3000;
     for (unsigned i = 0; i < REFUSALS; i++) {
         rd_kafka_mock_push_request_errors(setup->mock.cluster, FIND_COORDINATOR, 1,
                                           RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
     }
+}
+
+static void stalled_body(void *arg) {
+    struct setup *setup = arg;
+    static struct reader reader;
+    memset(&reader, 0, sizeof(reader));
+    raw_produce(setup->bootstrap, setup->topic, 0, 0, 2);
+    refuse_group(setup);
     open_reader(setup, 10, &reader);
     assert_true(eventually(health_is_down, &reader.health));
     assert_string_equal(health_last(&reader.health).reason, "KAFKA_STALLED");
@@ -579,18 +583,14 @@ static bool all_are_destroyed(void *arg) {
     return atomic_load(&destroys_ended) == atomic_load(&destroys_begun);
 }
 
-/* Nobody coordinates the group, so the client is replaced; and it cannot be destroyed. */
+/* The client is replaced, and cannot be destroyed. */
 static void hanging_body(void *arg) {
     struct setup *setup = arg;
     static struct reader reader;
     unsigned before = atomic_load(&destroys_begun);
     memset(&reader, 0, sizeof(reader));
     raw_produce(setup->bootstrap, setup->topic, 0, 0, 2);
-    setup->stall_ms = 3000;
-    for (unsigned i = 0; i < REFUSALS; i++) {
-        rd_kafka_mock_push_request_errors(setup->mock.cluster, FIND_COORDINATOR, 1,
-                                          RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
-    }
+    refuse_group(setup);
     atomic_store(&destroying_hangs, true);
     open_reader(setup, 10, &reader);
     assert_true(eventually(reader_was_reopened, &reader));
