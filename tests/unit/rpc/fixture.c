@@ -335,6 +335,16 @@ unsigned fixture_in_flight(const struct fixture *fixture) {
     return count;
 }
 
+static bool is_idle(void *arg) {
+    const struct fixture *fixture = arg;
+    return fixture_in_flight(fixture) == 0;
+}
+
+void fixture_await_idle(struct fixture *fixture) {
+    fixture_await_waiting(fixture, 0);
+    assert_true(eventually(is_idle, fixture));
+}
+
 /* ---- a connection that stays ---- */
 
 /* SP's header: "\0SP\0", protocol, reserved. */

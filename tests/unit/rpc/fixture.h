@@ -90,6 +90,8 @@ void fixture_free(struct fixture *fixture);
 bool eventually(bool (*condition)(void *arg), void *arg);
 /** Waits until @count calls of WaitJob wait, and asserts that. */
 void fixture_await_waiting(struct fixture *fixture, unsigned count);
+/** Waits until no handler waits, and no call has a place: a call keeps it until its reply is sent. Asks a loop. */
+void fixture_await_idle(struct fixture *fixture);
 
 /** Work that keeps the fixture's first loop busy until `over`. With the native engine that loop reads nothing then. */
 struct blockade {

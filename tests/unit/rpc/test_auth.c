@@ -222,7 +222,7 @@ static void test_auth_flood_of_strangers_leaves_places_for_servers(void **state)
     }
     expect_get(shop, "TOO_MANY_CALLS");
     fixture->open = true;
-    fixture_await_waiting(fixture, 0);
+    fixture_await_idle(fixture);
     expect_get(shop, "");
     herald_channel_close(event);
     herald_channel_close(boss);
@@ -267,7 +267,7 @@ static void test_auth_long_polls_without_a_credential_have_a_small_share(void **
     await_call(&known);
     assert_string_equal(known.reply.error.reason, "");
     herald_reply_clear(&known.reply);
-    fixture_await_waiting(fixture, 0);
+    fixture_await_idle(fixture);
     Herald__Rpc__V1__Response *response = raw_link_call(&flood, &wait); /* the places are free again */
     assert_string_equal(response->reason, "");
     herald__rpc__v1__response__free_unpacked(response, NULL);

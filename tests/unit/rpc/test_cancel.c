@@ -244,11 +244,6 @@ static void test_cancel_probe_ends_with_its_connection(void **state) {
 
 /* ---- storms ---- */
 
-static bool is_idle(void *arg) {
-    struct fixture *fixture = arg;
-    return fixture_in_flight(fixture) == 0;
-}
-
 struct storm {
     struct fixture *fixture;
     pthread_t thread;
@@ -297,8 +292,7 @@ static void test_cancel_storm_of_hang_ups_loses_no_reply_of_others(void **state)
         assert_int_equal(pthread_join(storms[i].thread, NULL), 0);
     }
     raw_link_close(&link);
-    fixture_await_waiting(fixture, 0);
-    assert_true(eventually(is_idle, fixture));
+    fixture_await_idle(fixture);
     assert_goes_on(fixture);
 }
 

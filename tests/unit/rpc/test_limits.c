@@ -236,7 +236,7 @@ static void test_limits_method_beyond_cap_is_refused(void **state) {
         assert_answered(&link, get_job_envelope()); /* another method; one at a time is never too many */
     }
     fixture->open = true;
-    fixture_await_waiting(fixture, 0);
+    fixture_await_idle(fixture);
     assert_answered(&link, wait);
     raw_link_close(&link);
     fixture_free(fixture);
@@ -279,7 +279,7 @@ static void test_limits_connection_counts_as_caller(void **state) {
     assert_answered(&link, own_envelope("herald.rpc.v1.Health/Check"));
     assert_answered(&link, own_envelope("herald.rpc.v1.Introspection/GetInfo"));
     fixture->open = true;
-    fixture_await_waiting(fixture, 0);
+    fixture_await_idle(fixture);
     assert_answered(&link, get);
     raw_link_close(&link);
     raw_link_close(&other);
@@ -313,7 +313,7 @@ static void test_limits_long_polls_leave_places_for_other_calls(void **state) {
     }
     assert_probe(fixture->url, "herald.job.v1.JobService/WaitJob {\"jobId\":\"" TEST_JOB_ID "\"}", "rpc.waiting_share");
     fixture->open = true;
-    fixture_await_waiting(fixture, 0);
+    fixture_await_idle(fixture);
     assert_answered(&links[0], wait);
     for (int i = 0; i < 2; i++) {
         raw_link_close(&links[i]);
@@ -343,7 +343,7 @@ static void test_limits_connection_has_a_share_of_long_polls(void **state) {
     raw_link_close(&other); /* its calls are cancelled, and their places free */
     fixture_await_waiting(fixture, 2);
     fixture->open = true;
-    fixture_await_waiting(fixture, 0);
+    fixture_await_idle(fixture);
     assert_answered(&link, wait);
     raw_link_close(&link);
     fixture_free(fixture);
@@ -386,7 +386,7 @@ static void test_limits_known_caller_counts_on_all_connections(void **state) {
     assert_answered(&link, get);
     auth.bearer = (char *)"shop";
     fixture->open = true;
-    fixture_await_waiting(fixture, 0);
+    fixture_await_idle(fixture);
     for (int i = 0; i < 20; i++) {
         assert_answered(&link, get);
     }
