@@ -3,6 +3,7 @@
 #include "tests/integration/store/kafka_fixture.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -564,16 +565,27 @@ static void test_kafka_consumer_without_a_place_is_noticed_and_opened_anew(void 
 }
 
 /* librdkafka 2.0.2 may wait for ever in it. */
-static atomic_bool destroying_hangs;
+static pthread_mutex_t hanging_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t hanging_ends = PTHREAD_COND_INITIALIZER;
+static bool destroying_hangs; /* hanging_lock */
 static atomic_uint destroys_begun, destroys_ended;
+
+static void let_destroying_hang(bool hangs) {
+    pthread_mutex_lock(&hanging_lock);
+    destroying_hangs = hangs;
+    pthread_cond_broadcast(&hanging_ends);
+    pthread_mutex_unlock(&hanging_lock);
+}
 
 void rd_kafka_destroy_flags(rd_kafka_t *rk, int flags) {
     void (*destroy)(rd_kafka_t *, int) = NULL;
     *(void **)&destroy = dlsym(RTLD_NEXT, "rd_kafka_destroy_flags");
     atomic_fetch_add(&destroys_begun, 1);
-    while (atomic_load(&destroying_hangs)) {
-        (void)usleep(10000);
+    pthread_mutex_lock(&hanging_lock);
+    while (destroying_hangs) {
+        pthread_cond_wait(&hanging_ends, &hanging_lock);
     }
+    pthread_mutex_unlock(&hanging_lock);
     destroy(rk, flags);
     atomic_fetch_add(&destroys_ended, 1);
 }
@@ -591,14 +603,14 @@ static void hanging_body(void *arg) {
     memset(&reader, 0, sizeof(reader));
     raw_produce(setup->bootstrap, setup->topic, 0, 0, 2);
     refuse_group(setup);
-    atomic_store(&destroying_hangs, true);
+    let_destroying_hang(true);
     open_reader(setup, 10, &reader);
     assert_true(eventually(reader_was_reopened, &reader));
     rd_kafka_mock_clear_request_errors(setup->mock.cluster, FIND_COORDINATOR);
     assert_true(await_seen(&reader, 2));
     assert_true(atomic_load(&destroys_begun) > before);
     close_reader(&reader); /* the last client may hang too, and the end does not */
-    atomic_store(&destroying_hangs, false);
+    let_destroying_hang(false);
     assert_true(eventually(all_are_destroyed, NULL));
 }
 

@@ -36,11 +36,9 @@ static void test_stream_shim_leaves_calls_from_outside_alone(void **state) {
 static void test_stream_shim_shows_the_library_half_of_the_processors(void **state) {
     (void)state;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    bool is_halved = herald_stream_shim_needed() && processors > 1; /* a newer library sees them all */
     herald_stream_shim_install();
-    if (!herald_stream_shim_needed()) {
-        skip();
-    }
-    assert_int_equal(fake_nng_ask_system(_SC_NPROCESSORS_ONLN), processors > 1 ? processors / 2 : 1);
+    assert_int_equal(fake_nng_ask_system(_SC_NPROCESSORS_ONLN), is_halved ? processors / 2 : processors);
     assert_int_equal(fake_nng_ask_system(_SC_PAGESIZE), sysconf(_SC_PAGESIZE));
     assert_int_equal(sysconf(_SC_NPROCESSORS_ONLN), processors);
 }
