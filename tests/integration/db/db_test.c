@@ -1,5 +1,6 @@
 #include "tests/integration/db/db_test.h"
 
+#include "server/durable/idempotency_store.h"
 #include "server/store/postgres/migrate.h"
 #include "tests/support/loopback.h"
 
@@ -385,4 +386,20 @@ struct event_draft make_approved(struct db_env *env) {
     struct event_draft event = make_held(env, holder);
     assert_ok(env, event_store_unclaim(env->db, event.id, holder, 0, NULL, NULL, &env->error));
     return event;
+}
+
+void assert_plans_by_index(struct db_env *env) {
+    sql_run("CREATE TABLE noted (setting text);"
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " INSERT INTO noted SELECT setting FROM pg_settings WHERE name IN ('enable_seqscan', 'jit'); RETURN NEW; "
+            "END $$;"
+            "CREATE TRIGGER note BEFORE INSERT ON idempotency FOR EACH ROW EXECUTE FUNCTION note()");
+    struct idempotency_row row = idempotency_row_for("caller", new_id());
+    enum herald_code code = idempotency_store_claim(env->db, &row, &env->error);
+    long all = sql_number("SELECT count(*) FROM noted"),
+         off = sql_number("SELECT count(*) FROM noted WHERE setting = 'off'");
+    sql_run("DROP TRIGGER note ON idempotency; DROP FUNCTION note; DROP TABLE noted");
+    assert_ok(env, code);
+    assert_int_equal(all, 2);
+    assert_int_equal(off, 2);
 }

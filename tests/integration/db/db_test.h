@@ -116,4 +116,7 @@ struct event_draft make_held(struct db_env *env, const char *holder);
 /** Approves it for Instagram and Naver Blog. @holder  NULL: nobody holds it, and it is never due */
 enum herald_code approve(struct db_env *env, const struct event_draft *draft, const char *holder);
 
+/** Checks that the pool's sessions plan statements by indexes, as a trigger sees them. */
+TASK_FN void assert_plans_by_index(struct db_env *env);
+
 #endif

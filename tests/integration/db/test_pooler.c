@@ -201,6 +201,7 @@ static void setting_body(struct db_env *env) {
                 HERALD_UNAVAILABLE);
     assert_string_equal(env->error.origin, "55P03");
     unblock(pg);
+    assert_plans_by_index(env);
 }
 
 static void test_pooler_by_transaction_works_with_the_setting(void **state) {
