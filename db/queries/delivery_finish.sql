@@ -1,7 +1,8 @@
 -- Stores changes of deliveries that this process drives. A change needs the delivery's last attempt, which is not settled,
 -- or is OUTCOME_UNKNOWN and the change says what became of it. A change that keeps the claim needs the claim.
 -- Counts what is settled. A distribution of which all is settled is completed if its record is given; else a report is
--- due. Attempts that have ended are written; so are the ends of a preparation and of a look-up, as steps.
+-- due. Attempts that have ended are written, but for those that their delivery's row tells: accepted at once. So are the ends of a
+-- preparation and of a look-up, as steps.
 -- No two changes are of one delivery.
 -- Effect: write
 -- each change: $1 event_ids  $2 channels  $3 attempts  $4 states  $5 settled  $6 whether the claim stays  $7 remote_ids
@@ -23,32 +24,35 @@ WITH change AS (
            finished_at AS before_finished
     FROM change
     JOIN deliveries ON event_id = to_event AND channel = to_channel
-    WHERE state IN ('PREPARING', 'RECONCILING')
+    WHERE state IN ('PREPARING', 'RECONCILING', 'OUTCOME_UNKNOWN')
 ), first AS (
     UPDATE deliveries
     SET state = to_state, settled = to_settled, remote_id = to_remote_id, step_id = to_step_id, post_url = to_post_url,
         reason = to_reason, message = to_message, failures = to_failures,
         next_at = CASE WHEN next_in_ms IS NOT NULL
                        THEN LEAST(now() + next_in_ms * interval '1 ms', GREATEST(expires_at, now())) END,
-        holder = CASE WHEN stays THEN holder END, started_at = began_at, finished_at = ended_at, updated_at = now()
+        holder = CASE WHEN stays THEN holder END, started_at = began_at, finished_at = ended_at, updated_at = now(),
+        attempt_kept = state NOT IN ('PREPARING', 'COMMITTING') OR to_state NOT IN ('PUBLISHED', 'AWAITING_OPERATOR')
     FROM change
     WHERE event_id = to_event AND channel = to_channel AND attempts = to_attempt AND NOT settled
       AND (NOT stays OR holder = $25::uuid)
-    RETURNING event_id AS first_event, channel AS first_channel, settled AS first_settled, stays AS first_stays
+    RETURNING event_id AS first_event, channel AS first_channel, settled AS first_settled, stays AS first_stays,
+              attempt_kept AS first_kept
 ), late AS (
     UPDATE deliveries
     SET state = to_state, remote_id = to_remote_id, post_url = to_post_url, reason = to_reason, message = to_message,
         finished_at = ended_at, updated_at = now()
-    FROM change
-    WHERE event_id = to_event AND channel = to_channel AND attempts = to_attempt AND settled
+    FROM before
+    JOIN change ON to_event = before_event AND to_channel = before_channel
+    WHERE event_id = before_event AND channel = before_channel AND attempts = to_attempt AND settled
       AND state = 'OUTCOME_UNKNOWN' AND to_settled AND to_state <> 'OUTCOME_UNKNOWN'
     RETURNING event_id AS late_event, channel AS late_channel
 ), changed AS (
     SELECT first_event AS changed_event, first_channel AS changed_channel, first_settled AS counts_settled,
-           first_stays AS changed_stays
+           first_stays AS changed_stays, first_kept AS changed_kept
     FROM first
     UNION ALL
-    SELECT late_event, late_channel, false, false
+    SELECT late_event, late_channel, false, false, true
     FROM late
 ), attempt AS (
     INSERT INTO delivery_attempts (event_id, channel, attempt, state, remote_id, reason, message, started_at,
@@ -57,7 +61,7 @@ WITH change AS (
            ended_at
     FROM changed
     JOIN change ON to_event = changed_event AND to_channel = changed_channel
-    WHERE ended_at IS NOT NULL AND to_attempt > 0
+    WHERE ended_at IS NOT NULL AND to_attempt > 0 AND changed_kept
     ON CONFLICT (event_id, channel, attempt)
         DO UPDATE SET state = EXCLUDED.state, remote_id = EXCLUDED.remote_id, reason = EXCLUDED.reason,
                       message = EXCLUDED.message, finished_at = EXCLUDED.finished_at
@@ -68,10 +72,10 @@ WITH change AS (
            CASE before_state WHEN 'PREPARING' THEN COALESCE(began_at, now())
                              ELSE GREATEST(before_started, before_finished, timestamptz 'epoch') END,
            COALESCE(ended_at, now())
-    FROM changed
-    JOIN change ON to_event = changed_event AND to_channel = changed_channel
-    JOIN before ON before_event = changed_event AND before_channel = changed_channel
-    WHERE to_state <> before_state
+    FROM before
+    JOIN changed ON changed_event = before_event AND changed_channel = before_channel
+    JOIN change ON to_event = before_event AND to_channel = before_channel
+    WHERE to_state <> before_state AND before_state <> 'OUTCOME_UNKNOWN'
 ), counts AS (
     SELECT changed_event AS count_event, count(*) FILTER (WHERE counts_settled) AS settled_count,
            count(*) FILTER (WHERE NOT changed_stays) AS told_count

@@ -1,4 +1,4 @@
--- APPROVED -> ACTIVE with the results, the step of the distribution call, the outbox row of the cache deletion and the reply for a
+-- APPROVED -> ACTIVE with the results, the end of the distribution call, the outbox row of the cache deletion and the reply for a
 -- repeat of the call; returns whether it was changed, and whether the reply was stored: not where the key is answered or another
 -- request's.
 -- Effect: write
@@ -9,13 +9,10 @@
 WITH changed AS (
     UPDATE event_drafts
     SET status = 'ACTIVE', published_at = now(), updated_at = now(), results = $3::bytea,
-        holder = NULL, attend_at = NULL, version = version + 1
+        holder = NULL, attend_at = NULL, version = version + 1, distributed_at = $20::timestamptz,
+        distributed_by = $21::uuid
     WHERE id = $1::uuid AND user_id = $2::text AND status = 'APPROVED'
-    RETURNING id, held_at
-), told AS (
-    INSERT INTO event_steps (event_id, step, at, ended_at, taken_by)
-    SELECT id, 'DISTRIBUTE_CALLED', COALESCE(held_at, $20::timestamptz), $20::timestamptz, $21::uuid
-    FROM changed
+    RETURNING id
 ), promised AS (
     INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, next_try_at)
     SELECT $4::uuid, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, COALESCE($12::timestamptz, now()),

@@ -1,4 +1,4 @@
--- DRAFT -> APPROVED with its step, the outbox row of EventCreated and the call's claim, if the draft is ready and its period is
+-- DRAFT -> APPROVED with the outbox row of EventCreated and the call's claim, if the draft is ready and its period is
 -- not over; returns whether it was changed, was found, and names a time zone that exists.
 -- Effect: write
 -- $1 id  $2 user_id  $3 channels  $4 approved_at  $5 instance's id, NULL: none holds it  $6 from when a process may take
@@ -10,16 +10,13 @@ WITH changed AS (
     UPDATE event_drafts
     SET status = 'APPROVED', approved_at = $4::timestamptz, updated_at = now(), channels = $3::text[],
         holder = $5::uuid, attend_at = $6::timestamptz, scheduled_at = $7::timestamptz, time_zone = $8::text,
-        end_at = ends_at, reconcile_attempts = 0, version = version + 1, held_at = now()
+        end_at = ends_at, reconcile_attempts = 0, version = version + 1, held_at = now(),
+        approve_ended_at = now(), approved_by = $5::uuid
     WHERE id = $1::uuid AND user_id = $2::text AND status = 'DRAFT'
       AND objective IS NOT NULL AND recommendation_id IS NOT NULL AND content_job_id IS NOT NULL
       AND (ends_at IS NULL OR ends_at > now())
       AND ($8::text = '' OR EXISTS (SELECT FROM time_zones WHERE name = $8::text))
     RETURNING id
-), told AS (
-    INSERT INTO event_steps (event_id, step, at, ended_at, taken_by)
-    SELECT id, 'APPROVED', $4::timestamptz, now(), $5::uuid
-    FROM changed
 ), promised AS (
     INSERT INTO outbox (id, kind, owner, topic, key, ce_type, ce_source, content_type, ce_time, value, next_try_at)
     SELECT $9::uuid, $10::text, $11::text, $12::text, $13::text, $14::text, $15::text, $16::text, $17::timestamptz,

@@ -2,8 +2,9 @@
 #define HERALD_DISTRIBUTION_DELIVERY_STORE_H
 
 /*
- * Distributions, one for each event, and their deliveries, one row for each (event, channel); attempts append-only.
- * States are the numbers of herald.distribution.v1.DeliveryState. Strings are never NULL in what is read.
+ * Distributions, one for each event, and their deliveries, one row for each (event, channel). An attempt that the channel has
+ * accepted stands in its delivery's row; others that ended have rows of their own, and are only added to. States are the
+ * numbers of herald.distribution.v1.DeliveryState. Strings are never NULL in what is read.
  */
 
 #include "server/durable/outbox_store.h"

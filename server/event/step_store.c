@@ -58,24 +58,64 @@ static enum herald_code read_event_step(struct db_row row, struct event_step *re
     return code;
 }
 
+/* The steps of a publish that goes well, as columns of the event: the approval, and the last call of the distribution service. */
+struct event_columns {
+    struct event_step approval, call; /* ended_at_us: 0: a row of event_steps has it, or there is none */
+};
+
+static enum herald_code read_columns(struct db_row row, const struct event_progress *progress,
+                                     struct event_columns *ret_columns, struct herald_error *reterr) {
+    struct event_columns columns = {
+        .approval = {.step = EVENT_STEP_APPROVED,
+                     .at_us = progress->approved_at_us,
+                     .ended_at_us = db_get_time(&row, DB_EVENT_STEP_LIST__APPROVE_ENDED_AT),
+                     .by = db_get_text(&row, DB_EVENT_STEP_LIST__APPROVED_BY),
+                     .reason = "",
+                     .message = ""},
+        .call = {.step = EVENT_STEP_DISTRIBUTE,
+                 .ended_at_us = db_get_time(&row, DB_EVENT_STEP_LIST__DISTRIBUTED_AT),
+                 .by = db_get_text(&row, DB_EVENT_STEP_LIST__DISTRIBUTED_BY),
+                 .reason = "",
+                 .message = ""},
+    };
+    columns.call.at_us = progress->held_at_us ? progress->held_at_us : columns.call.ended_at_us;
+    enum herald_code code = db_row_end(&row, reterr);
+    if (code == HERALD_OK) {
+        *ret_columns = columns;
+    }
+    return code;
+}
+
+static size_t add_step(struct event_step *steps, size_t count, const struct event_step *step) {
+    if (step->ended_at_us != 0) {
+        steps[count++] = *step;
+    }
+    return count;
+}
+
 static enum herald_code read_steps(const struct db_reply *reply, unsigned index, struct event_progress *progress,
                                    struct herald_error *reterr) {
     size_t rows = (size_t)db_row_count(reply, index);
-    struct event_step *steps = arena_calloc(call_arena(), rows, sizeof(*steps));
+    struct event_columns columns;
+    enum herald_code code = read_columns(db_row_of(reply, index, 0, call_arena()), progress, &columns, reterr);
+    if (code != HERALD_OK) {
+        return code;
+    }
+    struct event_step *steps = arena_calloc(call_arena(), rows + 2, sizeof(*steps));
     if (!steps) {
         return arena_full(reterr, "the timeline");
     }
-    size_t count = 0;
+    size_t first = add_step(steps, 0, &columns.approval), count = first;
     for (size_t i = 0; i < rows; i++) {
-        enum herald_code code = read_event_step(db_row_of(reply, index, (int)i, call_arena()), &steps[count], reterr);
+        code = read_event_step(db_row_of(reply, index, (int)i, call_arena()), &steps[count], reterr);
         if (code != HERALD_OK) {
             return code;
         }
         count += steps[count].step[0] != '\0'; /* the only row of an event without steps has none */
     }
+    progress->version += count - first;
     progress->steps = steps;
-    progress->step_count = count;
-    progress->version += count;
+    progress->step_count = add_step(steps, count, &columns.call); /* after those that failed */
     return HERALD_OK;
 }
 

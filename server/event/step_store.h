@@ -2,8 +2,8 @@
 #define HERALD_EVENT_STEP_STORE_H
 
 /*
- * The steps of a publish that have ended, one row each, never changed; and what the rows of the event and of the outbox tell of
- * those that have not. Most steps are written by the statements of event_store.h.
+ * The steps of a publish that have ended. Those of one that goes well are columns of the event; all others have a row each, never
+ * changed. What has not ended is told by the rows of the event and of the outbox.
  */
 #include "server/event/event_store.h"
 
@@ -41,8 +41,8 @@ struct event_progress {
     const char *holder;                                                  /* empty: none */
     int64_t read_at_us;                                                  /* the database's time */
     struct waiting_record created, cache;                                /* EventCreated; the second cache deletion */
-    uint64_t version;                                                    /* with the number of steps */
-    const struct event_step *steps;                                      /* in the order in which they were written */
+    uint64_t version;                                                    /* with the number of rows of steps */
+    const struct event_step *steps;                                      /* those of one word in their order */
     size_t step_count;
 };
 

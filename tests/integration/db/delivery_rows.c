@@ -7,6 +7,11 @@ int clear_deliveries(void **state) {
     return 0;
 }
 
+long attempts_told(void) {
+    return sql_number("SELECT (SELECT count(*) FROM delivery_attempts) + "
+                      "(SELECT count(*) FROM deliveries WHERE NOT attempt_kept)");
+}
+
 struct delivery_plan plan_claimed(int channel) {
     return (struct delivery_plan){
         .channel = channel, .state = STATE(COMMITTING), .claimed = true, .reason = "", .message = ""};

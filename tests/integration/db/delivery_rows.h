@@ -42,6 +42,8 @@ struct completed_record completed_record_for(const char *event_id);
 TASK_FN size_t take(struct db_env *env, const char *holder, int channel, uint32_t most, bool has_steps,
                     struct taken_delivery **ret_taken);
 
+/** How many attempts have ended, of all deliveries. */
+long attempts_told(void);
 /** In how many ms the event's report is due; -1: never. */
 long report_due_ms(const char *event_id);
 /** Each distribution counts its open deliveries right, and what is open is held or due, never both. */

@@ -94,7 +94,7 @@ DB_TEST(test_retry_after_completion_does_not_complete_again) {
     assert_int_equal(result.unsettled, 0);
     assert_in_range(report_due_ms(event_id), 1, REPORT_MS); /* DistributionProgressed says it */
     assert_int_equal(sql_number("SELECT count(*) FROM outbox"), 1);
-    assert_int_equal(sql_number("SELECT count(*) FROM delivery_attempts"), 2);
+    assert_int_equal(attempts_told(), 2);
 }
 
 struct retrier {
@@ -244,6 +244,52 @@ DB_TEST(test_resolve_keeps_it_settled_or_sends_it_again) {
                                           &env->error));
     assert_int_equal(changed, 0); /* it is no longer unknown */
     assert_counters_right();
+}
+
+/* Checks that all attempts of TV and KAKAO are told, each as it ended. */
+static void check_attempts(struct db_env *env, const char *event_id, int tv_state) {
+    struct attempt_row *rows = NULL;
+    size_t count = 0;
+    assert_ok(env, delivery_store_attempts(env->db, event_id, 9, &rows, &count, &env->error));
+    assert_int_equal(count, 3);
+    unsigned told = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool is_tv = rows[i].channel == TV;
+        int state = is_tv ? tv_state : rows[i].attempt == 1 ? STATE(REJECTED) : STATE(PUBLISHED);
+        told |= 1u << (is_tv ? 0 : rows[i].attempt);
+        assert_int_equal(rows[i].state, state);
+        assert_string_equal(rows[i].message, "말");
+        assert_true(rows[i].started_at_us > 0 && rows[i].finished_at_us >= rows[i].started_at_us);
+    }
+    assert_int_equal(told, 7);
+}
+
+/* One that was accepted stands in the delivery's row alone, until a person changes that. */
+DB_TEST(test_resolve_keeps_the_attempt_that_the_delivery_has_told) {
+    static const int awaiting[] = {STATE(AWAITING_OPERATOR)};
+    const char *holder = new_id(), *event_id = make_claimed(env, holder);
+    settle(env, event_id, KAKAO, STATE(REJECTED));
+    uint32_t changed = 0;
+    assert_ok(env, delivery_store_retry(env->db, event_id, KAKAO, TWO_DAYS_MS, REPORT_MS, &changed, &env->error));
+    struct taken_delivery *taken = NULL;
+    assert_int_equal(take(env, holder, KAKAO, 9, false, &taken), 1);
+    struct delivery_row kakao = ended(KAKAO, STATE(PUBLISHED), true), tv = ended(TV, STATE(AWAITING_OPERATOR), true);
+    kakao.attempts = 2;
+    assert_true(finish(env, holder, &(struct delivery_change){.event_id = event_id, .row = &kakao}, NULL).changed);
+    assert_true(finish(env, holder, &(struct delivery_change){.event_id = event_id, .row = &tv}, NULL).changed);
+    assert_int_equal(sql_number("SELECT count(*) FROM delivery_attempts"), 1); /* the refused one */
+    check_attempts(env, event_id, STATE(AWAITING_OPERATOR));
+    struct delivery_row confirmed = {.channel = TV,
+                                     .state = STATE(PUBLISHED),
+                                     .settled = true,
+                                     .remote_id = "",
+                                     .post_url = "",
+                                     .reason = "",
+                                     .message = "a person"};
+    assert_ok(env, delivery_store_resolve(env->db, event_id, awaiting, 1, &confirmed, TWO_DAYS_MS, REPORT_MS, &changed,
+                                          &env->error));
+    assert_int_equal(changed, 1);
+    check_attempts(env, event_id, STATE(AWAITING_OPERATOR));
 }
 
 DB_TEST(test_resolve_waits_for_a_look_up_that_goes_on) {
@@ -466,6 +512,7 @@ int main(void) {
         DELIVERY_TEST(test_schedule_moves_what_is_not_sent),
         DELIVERY_TEST(test_schedule_of_what_is_on_its_way_changes_nothing),
         DELIVERY_TEST(test_resolve_keeps_it_settled_or_sends_it_again),
+        DELIVERY_TEST(test_resolve_keeps_the_attempt_that_the_delivery_has_told),
         DELIVERY_TEST(test_resolve_waits_for_a_look_up_that_goes_on),
         DELIVERY_TEST(test_reports_are_taken_once_within_their_lease),
         DELIVERY_TEST(test_report_of_a_changed_distribution_stays_due),

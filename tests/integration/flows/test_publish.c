@@ -328,7 +328,10 @@ static void test_publish_transient_failure_is_tried_again(void **state) {
     assert_int_equal(json_integer_value(answer_at(&answer, "distributionResults.0.attempts")), 2);
     answer_clear(&answer);
     assert_posted_once(id, 1);
-    stack_sql_is(stack, "2", "SELECT count(*) FROM delivery_attempts WHERE event_id = '%s'", id);
+    answer = stack_call_ok(stack, "herald.distribution.v1.DistributionService/GetDistribution",
+                           "{\"eventId\":\"%s\",\"userId\":\"%s\",\"withAttempts\":true}", id, user);
+    assert_int_equal(json_array_size(answer_at(&answer, "attempts")), 2);
+    answer_clear(&answer);
 }
 
 /* A webhook cannot be asked: whatever became of the post, it is not sent again. */
