@@ -279,14 +279,14 @@ static void drive_round(struct opening *opening, const struct channel_set *set, 
 /*
  * Lets a channel prepare before the distribution is made, if it was ready at once the last time: then its delivery is made with what
  * it has prepared, and needs no commit of its own for that. A channel that is not as quick this time is waited for no longer than
- * results wait for each other. A signed call does nothing before its signature is taken, with the distribution.
+ * results wait for each other. What was prepared for a call that is then refused is used by nobody, and expires at the channel.
  */
 TASK_FN static void prepare_early(struct opening *opening, const struct channel_set *set, struct round *round) {
     struct engine *engine = round->engine;
     uint32_t most_ms = channels_settings(engine->settings)->channels_gather_ms;
     struct delivery *early = NULL;
     size_t index = 0;
-    for (size_t i = 0; i < set->count && !early && !rpc_call_signature_left(); i++) {
+    for (size_t i = 0; i < set->count && !early; i++) {
         if (opening->plans[i].claimed && opening->plans[i].state == STATE(PREPARING) &&
             channel_prepares_within(engine_channel(engine, set->rows[i]), most_ms)) {
             early = &round->deliveries[i];
@@ -319,7 +319,7 @@ static void tell_opened(struct round *round, bool made) {
 }
 
 /*
- * Stores the opening, and takes the call's signature with it: nothing else in this call has an effect. A signature that is
+ * Stores the opening, and takes the call's signature with it: nothing else in this call has a lasting effect. A signature that is
  * not new, or older than what the database remembers, ends the call; then nothing was made.
  */
 TASK_FN static enum herald_code store_opening(const struct opening *opening, size_t count, bool *ret_made,

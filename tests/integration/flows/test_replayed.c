@@ -3,6 +3,7 @@
  * knows the nonces of the other. A ONCE call is held back by its idempotency key, which the signature covers; any other
  * that writes by the signatures in the database.
  */
+#include "herald/distribution/v1/distribution.client.h"
 #include "herald/event/v1/event.client.h"
 #include "herald/rpc/v1/envelope.pb-c.h"
 #include "herald/uuid.h"
@@ -62,7 +63,9 @@ static int start(void **state) {
     snprintf(key, sizeof(key), "HERALD_AUTH_KEY_FILE=%s/key", folder);
     stack = stack_start(settings);
     stack_run(stack, STACK_EVENT_2);
+    stack_run(stack, STACK_DISTRIBUTION_2);
     stack_wait_serving(stack, STACK_EVENT_2);
+    stack_wait_serving(stack, STACK_DISTRIBUTION_2);
     (void)nanosleep(&(struct timespec){.tv_nsec = SIGN_AFTER_MS * 1000000L}, NULL);
     return 0;
 }
@@ -127,6 +130,7 @@ struct caller {
     enum herald_code (*make)(struct caller *caller, struct herald_channel *channel); /* the call */
     char url[64], user[64], key[37], event[37];
     Herald__Event__V1__Objective objective;
+    uint32_t timeout_ms; /* of Distribute */
     enum herald_code code;
 };
 
@@ -154,6 +158,30 @@ static enum herald_code select_objective(struct caller *caller, struct herald_ch
     request.user_id = caller->user;
     request.objective = caller->objective;
     enum herald_code code = herald_event_v1_event_service_select_objective(channel, &request, &call, &reply, &response);
+    herald_reply_clear(&reply);
+    return code;
+}
+
+static enum herald_code distribute(struct caller *caller, struct herald_channel *channel) {
+    Herald__Distribution__V1__DistributeRequest request = HERALD__DISTRIBUTION__V1__DISTRIBUTE_REQUEST__INIT;
+    Herald__Distribution__V1__Content content = HERALD__DISTRIBUTION__V1__CONTENT__INIT;
+    Herald__Job__V1__StoreInfo store = HERALD__JOB__V1__STORE_INFO__INIT;
+    Herald__Distribution__V1__Channel channels[] = {HERALD__DISTRIBUTION__V1__CHANNEL__INSTAGRAM};
+    const Herald__Distribution__V1__DistributeResponse *response = NULL;
+    const struct herald_call_options call = {.timeout_ms = caller->timeout_ms};
+    struct herald_reply reply = {0};
+    store.name = (char *)"s";
+    content.title = (char *)"replayed";
+    content.store_info = &store;
+    content.png_url = (char *)"https://pictures.example/a.png";
+    content.jpeg_url = (char *)"https://pictures.example/a.jpg";
+    request.event_id = caller->event;
+    request.user_id = caller->user;
+    request.content = &content;
+    request.n_channels = 1;
+    request.channels = channels;
+    enum herald_code code =
+        herald_distribution_v1_distribution_service_distribute(channel, &request, &call, &reply, &response);
     herald_reply_clear(&reply);
     return code;
 }
@@ -260,19 +288,28 @@ static void test_signed_once_call_replayed_at_a_second_process_executes_once(voi
 
 /* ---- any other call that writes ---- */
 
-static void assert_refused(Herald__Rpc__V1__Response *response, enum herald_code code, const char *reason) {
+static void assert_refused_done(Herald__Rpc__V1__Response *response, enum herald_code code, const char *reason,
+                                Herald__Rpc__V1__Done done) {
     if ((int)response->code != (int)code || strcmp(response->reason, reason) != 0) {
         fail_msg("%u %s: %s", response->code, response->reason, response->message);
     }
-    assert_int_equal(response->done, HERALD__RPC__V1__DONE__NOTHING);
+    assert_int_equal(response->done, done);
     herald__rpc__v1__response__free_unpacked(response, NULL);
 }
 
-/* A call of @caller that reaches the first server. */
-static void call_server(struct caller *caller) {
-    snprintf(caller->url, sizeof(caller->url), "%s", stack_url(stack, STACK_EVENT));
+static void assert_refused(Herald__Rpc__V1__Response *response, enum herald_code code, const char *reason) {
+    assert_refused_done(response, code, reason, HERALD__RPC__V1__DONE__NOTHING);
+}
+
+/* A call of @caller that reaches a server. */
+static void call_program(struct caller *caller, enum stack_program program) {
+    snprintf(caller->url, sizeof(caller->url), "%s", stack_url(stack, program));
     run_caller(caller);
     assert_int_equal(caller->code, HERALD_OK);
+}
+
+static void call_server(struct caller *caller) {
+    call_program(caller, STACK_EVENT);
 }
 
 /* The owner chooses another objective meanwhile. The client signs by itself, and again where it must. */
@@ -328,11 +365,53 @@ static void test_signed_idempotent_call_replayed_after_the_signatures_were_lost_
     stack_sql_is(stack, "AWARENESS", "SELECT objective FROM event_drafts WHERE id = '%s'", caller.event);
 }
 
+/* ---- a call that takes its signature with its effect ---- */
+
+/* Whether Instagram had prepared before the event's distribution was made: its step is of the statement that took the signature. */
+static bool prepared_before(const struct caller *caller) {
+    char *found = stack_sql(stack,
+                            "SELECT EXISTS (SELECT FROM delivery_steps JOIN signatures ON signatures.xmin = "
+                            "delivery_steps.xmin WHERE event_id = '%s')",
+                            caller->event);
+    bool is_before = found && strcmp(found, "t") == 0;
+    free(found);
+    return is_before;
+}
+
+/* Instagram has a container ready in 20 ms, but perhaps not at each try on a busy machine. */
+static void test_signed_distribute_is_made_with_what_was_prepared_and_refused_when_replayed(void **state) {
+    (void)state;
+    static struct recorded call;
+    struct caller caller = {.method = "Distribute", .make = distribute, .timeout_ms = 20000};
+    time_t give_up = time(NULL) + 60;
+    fresh_user(caller.user);
+    stack_channel_behaves(stack, "INSTAGRAM", "{\"mode\":\"ok\",\"delayMs\":1}");
+    do {
+        assert_true(time(NULL) < give_up);
+        herald_uuid7(caller.event);
+        call_program(&caller, STACK_DISTRIBUTION);
+    } while (!prepared_before(&caller));
+    herald_uuid7(caller.event);
+    caller.timeout_ms = 3000;
+    record_call(&caller, &call);
+    Herald__Rpc__V1__Response *first = replay(STACK_DISTRIBUTION, &call);
+    assert_good(first);
+    herald__rpc__v1__response__free_unpacked(first, NULL);
+    assert_refused_done(
+        replay(STACK_DISTRIBUTION_2, &call), HERALD_UNAUTHENTICATED, "REPLAYED",
+        HERALD__RPC__V1__DONE__AS_TOLD); /* by the signatures of all processes: REPLAYED tells that nothing was done */
+    assert_refused(replay(STACK_DISTRIBUTION_2, &call), HERALD_UNAUTHENTICATED, "REPLAYED"); /* by its own nonces */
+    json_t *posts = stack_posts(stack, caller.event);
+    assert_int_equal(json_array_size(posts), 1);
+    json_decref(posts);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_signed_once_call_replayed_at_a_second_process_executes_once),
         cmocka_unit_test(test_signed_idempotent_call_replayed_at_a_second_process_is_refused),
         cmocka_unit_test(test_signed_idempotent_call_replayed_after_the_signatures_were_lost_is_refused),
+        cmocka_unit_test(test_signed_distribute_is_made_with_what_was_prepared_and_refused_when_replayed),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
