@@ -81,6 +81,7 @@ TASK_FN enum herald_code outbox_store_delete_and_take(struct db *db, const char 
                                                       struct herald_error *reterr) {
     struct db_batch batch;
     db_batch_init(&batch);
+    db_add(&batch, DB_QUERY_COMMIT_LATE);
     if (id_count > 0) {
         const char *array = array_of_ids(ids, id_count);
         if (!array) {

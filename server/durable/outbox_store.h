@@ -67,7 +67,8 @@ struct outbox_rider {
 /** The text of an id, with its end. */
 #define OUTBOX_ID_BYTES 37
 /**
- * Deletes rows that were sent and takes others as outbox_store_take() does, in one transaction.
+ * Deletes rows that were sent and takes others as outbox_store_take() does, in one transaction. It waits for no disk and no standby:
+ * a crash of the database may lose it, and a record is then sent again, under its id.
  *
  * @ids      some may be gone
  * @carried  the rider whose statement goes with them, or NULL; it is read again after the wait, as the rider may have left.

@@ -50,6 +50,12 @@ void sim_clock(struct sim_statement *statement) {
     sim_put_time(statement, DB_CLOCK__NOW, sim_true_wall_us());
 }
 
+/* The database of the simulation loses nothing that was committed. */
+void sim_commit_late(struct sim_statement *statement) {
+    sim_add_row(statement);
+    sim_put_text(statement, DB_COMMIT_LATE__SETTING, "off");
+}
+
 /* ---- reading ---- */
 
 static void put_event(struct sim_statement *statement, const struct sim_event *event) {

@@ -19,6 +19,7 @@ char *__wrap_PQcmdTuples(PGresult *result);
 
 static sim_statement_fn *const statements[DB_QUERY_COUNT] = {
     [DB_QUERY_CLOCK] = sim_clock,
+    [DB_QUERY_COMMIT_LATE] = sim_commit_late,
     [DB_QUERY_DISTRIBUTION_BURY] = sim_distribution_bury,
     [DB_QUERY_DISTRIBUTION_RELEASE] = sim_distribution_release,
     [DB_QUERY_EVENT_ACTIVATE] = sim_event_activate,

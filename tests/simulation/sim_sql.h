@@ -43,7 +43,7 @@ void sim_copy_bytes(uint8_t **to, size_t *ret_bytes, const uint8_t *from, size_t
 
 /* sim_events.c */
 sim_statement_fn sim_event_load, sim_event_approve, sim_event_activate, sim_event_due, sim_event_take, sim_event_claim,
-    sim_event_unclaim, sim_event_make_due, sim_event_end_due, sim_clock;
+    sim_event_unclaim, sim_event_make_due, sim_event_end_due, sim_clock, sim_commit_late;
 /* sim_keys.c */
 sim_statement_fn sim_idempotency_find, sim_idempotency_claim, sim_idempotency_answer;
 /**

@@ -208,6 +208,25 @@ DB_TEST(test_outbox_delete_and_take_deletes_and_frees_later_rows_of_the_key) {
     assert_int_equal(sql_number("SELECT count(*) FROM outbox WHERE owner = '%s'", owner), 1);
 }
 
+/* A deletion that is lost is made again after the record has come twice, as it may at any time. */
+DB_TEST(test_outbox_delete_waits_for_no_disk) {
+    const char *owner = new_id(), *sent = insert(env, owner, "a", 0);
+    struct outbox_row *rows = NULL;
+    size_t count = 0;
+    char ids[1][OUTBOX_ID_BYTES];
+    (void)snprintf(ids[0], sizeof(ids[0]), "%s", sent);
+    sql_run("CREATE TABLE noted (setting text);"
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " INSERT INTO noted VALUES (current_setting('synchronous_commit')); RETURN OLD; END $$;"
+            "CREATE TRIGGER note BEFORE DELETE ON outbox FOR EACH ROW EXECUTE FUNCTION note()");
+    enum herald_code code = outbox_store_delete_and_take(env->db, (const char(*)[OUTBOX_ID_BYTES])ids, 1, owner, 2,
+                                                         1000, NULL, &rows, &count, &env->error);
+    long off = sql_number("SELECT count(*) FROM noted WHERE setting = 'off'");
+    sql_run("DROP TRIGGER note ON outbox; DROP FUNCTION note; DROP TABLE noted");
+    assert_ok(env, code);
+    assert_int_equal(off, 1);
+}
+
 DB_TEST(test_outbox_prune_deletes_only_what_was_marked_long_ago) {
     const char *owner = new_id();
     const char *old = insert(env, owner, "a", 0), *young = insert(env, owner, "b", 0);
@@ -275,6 +294,7 @@ int main(void) {
         cmocka_unit_test(test_outbox_take_leaves_a_key_whose_older_row_another_transaction_holds),
         cmocka_unit_test(test_outbox_take_by_many_relays_gives_each_row_once_and_in_order),
         cmocka_unit_test(test_outbox_delete_and_take_deletes_and_frees_later_rows_of_the_key),
+        cmocka_unit_test(test_outbox_delete_waits_for_no_disk),
         cmocka_unit_test(test_outbox_take_costs_what_it_takes_beside_many_rows),
         cmocka_unit_test(test_outbox_prune_deletes_only_what_was_marked_long_ago),
     };
