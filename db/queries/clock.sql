@@ -1,3 +1,3 @@
 -- Reads the database's clock.
--- Effect: read
+-- Effect: read by key
 SELECT now() AS now

@@ -1,5 +1,5 @@
 -- Reads all deliveries of an event, in the order of its channels.
--- Effect: read
+-- Effect: read by key
 -- $1 event_id
 SELECT deliveries.channel AS channel, state, settled, remote_id, step_id, post_url, reason, message, attempts, failures,
        next_at, deliveries.expires_at AS expires_at, started_at, finished_at

@@ -1,5 +1,5 @@
 -- Reads a user's event.
--- Effect: read
+-- Effect: read by key
 -- Row: event_draft
 -- $1 id  $2 user_id
 SELECT id::text AS id, user_id, status, title, prize, brand_color, logo_url, store_name, store_address, store_phone,

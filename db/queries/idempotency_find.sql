@@ -1,5 +1,5 @@
 -- Reads the stored reply of a ONCE call, or its claim.
--- Effect: read
+-- Effect: read by key
 -- $1 method  $2 caller  $3 key
 SELECT request_hash, reply, answered
 FROM idempotency

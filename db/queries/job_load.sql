@@ -1,5 +1,5 @@
 -- Reads a job with its pictures.
--- Effect: read
+-- Effect: read by key
 -- Row: job
 -- $1 id
 SELECT id::text AS id, event_draft_id::text AS event_draft_id, user_id, status, progress_percent, failure, warnings, version,

@@ -94,10 +94,18 @@ bool db_batch_is_complete(const struct db_batch *batch) {
     return complete;
 }
 
+bool db_batch_reads_by_key(const struct db_batch *batch) {
+    bool by_key = true;
+    for (unsigned i = 0; i < batch->statement_count; i++) {
+        by_key &= db_query_texts[batch->statements[i].query].effect == DB_EFFECT_READ_BY_KEY;
+    }
+    return by_key;
+}
+
 bool db_batch_writes(const struct db_batch *batch) {
     bool writes = false;
     for (unsigned i = 0; i < batch->statement_count; i++) {
-        writes |= db_query_texts[batch->statements[i].query].writes != 0;
+        writes |= db_query_texts[batch->statements[i].query].effect == DB_EFFECT_WRITE;
     }
     return writes;
 }

@@ -67,5 +67,7 @@ bool db_put_names(struct db_batch *batch, struct arena *arena, const ProtobufCEn
 bool db_batch_is_complete(const struct db_batch *batch);
 /** Whether any statement writes: then its outcome may become unknown. */
 bool db_batch_writes(const struct db_batch *batch);
+/** Whether all of its statements read what stands under one key. */
+bool db_batch_reads_by_key(const struct db_batch *batch);
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * Cancels the statement that the server still runs for a task that has left.
  *
- * Such a statement blocks every later request on its connection. The server is asked to cancel it once it is the oldest
- * on the connection and CANCEL_AFTER_MS have passed. libpq 15 can only block while it does that, for ever if the server
- * accepts and stays silent. So a thread of its own does it.
+ * Such a statement blocks every later request on its connection. The server is asked to cancel it once its transaction is
+ * the oldest on the connection and CANCEL_AFTER_MS have passed. Which of several reads that share a transaction runs now,
+ * nobody is told. libpq 15 can only block while it asks, for ever if the server accepts and stays silent. So a thread of
+ * its own does it.
  *
  * A cancel request names a connection, not a statement. If the first statement has just ended, the cancel may hit the
  * next one:
@@ -128,10 +129,18 @@ static void cancel_leave(struct db_cancel *cancel) {
 
 static void on_timer(uv_timer_t *timer);
 
-static bool is_cancel_wanted(const struct db_canceller *canceller) {
-    const struct db_request *running = canceller->sent->head;
-    return canceller->pg && !canceller->under_way && running && running->abandoned &&
-           running->cancels < CANCELS_PER_REQUEST;
+/* A request of the transaction that the server runs, or is about to, whose task has left. NULL: there is none */
+static struct db_request *unwanted(const struct db_canceller *canceller) {
+    struct db_request *request = canceller->pg && !canceller->under_way ? canceller->sent->head : NULL;
+    for (; request && request->sharing > 0; request = request->next) {
+        if (request->abandoned && request->cancels < CANCELS_PER_REQUEST) {
+            return request;
+        }
+        if (request->has_sync) {
+            return NULL;
+        }
+    }
+    return NULL;
 }
 
 static bool is_shielded(const struct db_canceller *canceller) {
@@ -143,27 +152,28 @@ static bool is_shielded(const struct db_canceller *canceller) {
     return false;
 }
 
-static void begin_cancel(struct db_canceller *canceller) {
+static void begin_cancel(struct db_canceller *canceller, struct db_request *request) {
     canceller->under_way = is_shielded(canceller) ? NULL : cancel_start(canceller);
     if (!canceller->under_way) {
         db_canceller_look(canceller); /* later */
         return;
     }
-    canceller->sent->head->cancels++;
+    request->cancels++;
     canceller->begun_count++;
-    for (struct db_request *request = canceller->sent->head; request; request = request->next) {
-        request->exposed = true;
+    for (struct db_request *sent = canceller->sent->head; sent; sent = sent->next) {
+        sent->exposed = true;
     }
     (void)uv_timer_start(&canceller->timer, on_timer, GIVE_UP_MS, 0);
 }
 
 static void on_timer(uv_timer_t *timer) {
     struct db_canceller *canceller = timer->data;
+    struct db_request *request = unwanted(canceller);
     if (canceller->under_way) {
         db_canceller_stop(canceller);
         canceller->on_unanswered(canceller->user, GIVE_UP_MS / 1000);
-    } else if (is_cancel_wanted(canceller)) {
-        begin_cancel(canceller);
+    } else if (request) {
+        begin_cancel(canceller, request);
     }
 }
 
@@ -171,8 +181,13 @@ void db_canceller_look(struct db_canceller *canceller) {
     if (canceller->under_way) {
         return;
     }
-    if (is_cancel_wanted(canceller)) {
-        uint64_t delay_ms = (uint64_t)CANCEL_AFTER_MS << (2 * canceller->sent->head->cancels);
+    const struct db_request *request = unwanted(canceller);
+    if (request && request == canceller->next && uv_is_active((uv_handle_t *)&canceller->timer)) {
+        return;
+    }
+    canceller->next = request;
+    if (request) {
+        uint64_t delay_ms = (uint64_t)CANCEL_AFTER_MS << (2 * request->cancels);
         uv_update_time(loop_uv(canceller->loop));
         (void)uv_timer_start(&canceller->timer, on_timer, delay_ms, 0);
     } else {

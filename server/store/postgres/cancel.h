@@ -29,6 +29,7 @@ struct db_canceller {
     PGconn *pg;                  /* NULL: stopped */
     struct db_cancel *under_way; /* NULL: none */
     unsigned begun_count;
+    const struct db_request *next; /* for which the timer runs; compared, not read */
     uv_timer_t timer; /* until a cancel begins, or until the one in progress is given up */
 };
 
@@ -44,7 +45,7 @@ void db_canceller_start(struct db_canceller *canceller, PGconn *pg);
 void db_canceller_stop(struct db_canceller *canceller);
 /** Stops it and closes its handle. @on_closed  called when the memory may be freed */
 void db_canceller_close(struct db_canceller *canceller, uv_close_cb on_closed, void *data);
-/** The oldest request has changed, or its task has left: schedules its cancellation. */
+/** The oldest request has changed, or a request's task has left: schedules its cancellation. */
 void db_canceller_look(struct db_canceller *canceller);
 
 /** Whether a cancel meant for another request has ended this one. It was then rolled back. */

@@ -13,6 +13,7 @@
 #include "server/store/postgres/connection.h"
 
 #include "client/base/backoff.h"
+#include "client/base/minimum.h"
 #include "client/base/random.h"
 #include "server/store/postgres/embedded_sql.h"
 #include "server/store/postgres/prepare.h"
@@ -20,6 +21,7 @@
 
 #include <ctype.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +128,8 @@ static void disconnect(struct db_connection *connection) {
     connection->pg = NULL;
     connection->state = DB_CONNECTION_DOWN;
     connection->retiring = connection->is_silent = false;
-    connection->lone_count = 0;
+    connection->lone_count = connection->open_count = 0;
+    loop_turn_cancel(connection->options->loop, &connection->turn);
     struct db_request *request;
     while ((request = db_queue_pop(&connection->sent))) {
         end_as_lost(request);
@@ -167,7 +170,7 @@ static bool write_batch(PGconn *pg, const struct db_batch *batch, const char *pr
     for (unsigned i = 0; i < batch->statement_count && sent; i++) {
         sent = write_statement(pg, batch, &batch->statements[i], preamble == NULL);
     }
-    return sent && PQpipelineSync(pg) != 0;
+    return sent;
 }
 
 static void note_sent(struct db_connection *connection, struct db_request *request) {
@@ -181,17 +184,64 @@ static void note_sent(struct db_connection *connection, struct db_request *reque
     db_queue_push(&connection->sent, request);
 }
 
-bool db_connection_send(struct db_connection *connection, struct db_request *request) {
-    const char *preamble = connection->options->preamble;
-    if (!write_batch(connection->pg, request->batch, preamble)) {
-        /* its Sync was not sent, so it cannot be committed: another connection may take it */
+/* Ends the transaction of the requests that share it, and has the kernel take them. Returns: false: the connection cannot be used
+ * any more. */
+static bool end_sharing(struct db_connection *connection) {
+    unsigned before = connection->sent.length - connection->open_count;
+    struct db_request *request = connection->sent.head;
+    for (; request && before > 0; before--) {
+        request = request->next;
+    }
+    for (; request; request = request->next) {
+        request->sharing = connection->open_count;
+        request->has_sync = request->next == NULL;
+    }
+    connection->open_count = 0;
+    loop_turn_cancel(connection->options->loop, &connection->turn);
+    if (PQpipelineSync(connection->pg) == 0) {
         set_cause(connection, "%s", PQerrorMessage(connection->pg));
+        return false;
+    }
+    db_canceller_look(&connection->canceller);
+    return flush(connection);
+}
+
+static void on_turn_end(struct loop_turn *turn) {
+    struct db_connection *connection = (struct db_connection *)((char *)turn - offsetof(struct db_connection, turn));
+    if (connection->open_count > 0 && !end_sharing(connection)) {
+        go_down(connection);
+        connection->options->on_room(connection->options->user);
+    }
+}
+
+/* Whether a request joins those that share a transaction. */
+static bool joins(const struct db_connection *connection, const struct db_request *request) {
+    return !request->is_alone && !connection->options->preamble;
+}
+
+static bool write_request(struct db_connection *connection, struct db_request *request) {
+    if (connection->open_count > 0 && !joins(connection, request) && !end_sharing(connection)) {
+        return false;
+    }
+    if (write_batch(connection->pg, request->batch, connection->options->preamble)) {
+        return true;
+    }
+    set_cause(connection, "%s", PQerrorMessage(connection->pg));
+    return false;
+}
+
+bool db_connection_send(struct db_connection *connection, struct db_request *request) {
+    if (!write_request(connection, request)) {
+        /* its Sync was not sent, so it cannot be committed: another connection may take it */
         go_down(connection);
         return false;
     }
-    request->has_preamble = preamble != NULL;
+    request->has_preamble = connection->options->preamble != NULL;
     note_sent(connection, request);
-    if (!flush(connection)) {
+    connection->open_count++;
+    if (joins(connection, request) && connection->open_count < DB_SHARING_MOST) {
+        loop_at_turn_end(connection->options->loop, &connection->turn);
+    } else if (!end_sharing(connection)) {
         go_down(connection);
     }
     return true;
@@ -203,12 +253,19 @@ void db_connection_ask(struct db_connection *connection, uint64_t now_us) {
         return;
     }
     connection->asked_us = now_us;
+    if (connection->open_count > 0 && !end_sharing(connection)) {
+        db_request_free(check);
+        go_down(connection);
+        return;
+    }
     if (!db_session_ask(connection->pg, connection->options->preamble == NULL)) {
         set_cause(connection, "%s", PQerrorMessage(connection->pg));
         db_request_free(check);
         go_down(connection);
         return;
     }
+    check->has_sync = true; /* it is sent already */
+    check->sharing = 1;
     note_sent(connection, check);
     if (!flush(connection)) {
         go_down(connection);
@@ -257,12 +314,13 @@ static void note_error(struct db_connection *connection, const PGresult *result)
 static bool take_result(struct db_connection *connection, PGresult *result) {
     struct db_request *request = connection->sent.head;
     ExecStatusType status = PQresultStatus(result);
-    if (status == PGRES_PIPELINE_SYNC) {
+    if (status == PGRES_PIPELINE_SYNC && request->has_sync) {
         PQclear(result);
         end_oldest(connection);
         return true;
     }
-    if (db_is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD || request->received >= request->count) {
+    if (status == PGRES_PIPELINE_SYNC || db_is_fatal(result) || PQstatus(connection->pg) == CONNECTION_BAD ||
+        request->received >= request->count) {
         return refuse_result(connection, result);
     }
     request->answered = true;
@@ -270,7 +328,7 @@ static bool take_result(struct db_connection *connection, PGresult *result) {
         PQclear(result);
         return true;
     }
-    if (status == PGRES_FATAL_ERROR && request->failed < 0) {
+    if ((status == PGRES_FATAL_ERROR || status == PGRES_PIPELINE_ABORTED) && request->failed < 0) {
         request->failed = (int)request->received;
     }
     if (status == PGRES_FATAL_ERROR) {
@@ -293,11 +351,20 @@ static bool end_statement(struct db_request *request) {
     return ended;
 }
 
+/* Ends those that share a transaction with a later one, and are answered: they need not wait for its Sync. */
+static void end_answered(struct db_connection *connection) {
+    for (const struct db_request *head = connection->sent.head;
+         head && head->sharing > 0 && !head->has_sync && head->received == head->count; head = connection->sent.head) {
+        end_oldest(connection);
+    }
+}
+
 static bool read_results(struct db_connection *connection) {
     for (int idle = 0; connection->sent.head && idle < 2 && !PQisBusy(connection->pg);) {
         PGresult *result = PQgetResult(connection->pg);
         if (!result) {
             idle = end_statement(connection->sent.head) ? 0 : idle + 1;
+            end_answered(connection);
         } else if (!take_result(connection, result)) {
             return false;
         } else {
@@ -532,6 +599,7 @@ bool db_connection_open(struct db_connection *connection, const struct db_connec
         return false;
     }
     connection->options = options;
+    connection->turn.run = on_turn_end;
     connection->timer.data = connection;
     connection->canceller = (struct db_canceller){.loop = options->loop,
                                                   .sent = &connection->sent,
@@ -586,7 +654,9 @@ void db_connection_tick(struct db_connection *connection, uint64_t now_us) {
         return;
     }
     uint64_t owed_ms = (now_us - since_us) / 1000;
-    uint32_t within_ms = connection->sent.head->is_check ? ASKED_WITHIN_MS : connection->options->answer_within_ms;
+    const struct db_request *head = connection->sent.head;
+    uint64_t all_within_ms = connection->options->answer_within_ms * (uint64_t)herald_max_u32(head->sharing, 1);
+    uint64_t within_ms = head->is_check ? ASKED_WITHIN_MS : all_within_ms;
     connection->is_silent = owed_ms >= DB_SILENT_MS;
     if (owed_ms >= within_ms) {
         set_cause(connection, "nothing was heard for %u s: the path to the server is broken, or it does not answer",
@@ -599,7 +669,5 @@ void db_connection_abandon(struct db_request *request) {
     struct db_connection *connection = request->connection;
     request->abandoned = true;
     request->batch = NULL;
-    if (connection->sent.head == request) {
-        db_canceller_look(&connection->canceller);
-    }
+    db_canceller_look(&connection->canceller);
 }

@@ -5,6 +5,9 @@
  * One connection to Postgres in pipeline mode, made and remade until it is closed: connect, prepare the statements,
  * then ready. The pool gives it requests, and the connection ends them. All functions and callbacks: the loop's thread.
  *
+ * Reads by key that come in one turn of the loop share a transaction, which takes one message each way. The one that fails
+ * ends it: those behind it are sent again, each alone.
+ *
  * Nothing is waited for without an end. The oldest request is answered within answer_within_ms, or the connection is
  * given up; one that has nothing to do asks the server now and then (session.h), and is answered within seconds.
  */
@@ -20,6 +23,7 @@
 #include <uv.h>
 
 #define DB_PIPELINE_DEPTH 64 /* requests on the wire */
+#define DB_SHARING_MOST   8  /* requests of a transaction */
 #define DB_CAUSE_BYTES    384
 #define DB_SILENT_MS      3000 /* without an answer, and the path is taken for broken */
 
@@ -69,6 +73,8 @@ struct db_connection {
     enum db_connection_state state;
     struct db_queue sent;           /* oldest first: results come in this order */
     unsigned lone_count;            /* of these, those that are to be alone (not DB_LANE_READ) */
+    unsigned open_count;            /* of these, the last ones: they share a transaction whose Sync is not sent yet */
+    struct loop_turn turn;          /* sends it */
     const struct db_tenant *tenant; /* of the last such one; compared, not read */
     struct db_session session;
     uint64_t heard_us, asked_us; /* when the server was last heard, and asked of the session */

@@ -7,7 +7,8 @@
 #
 # A query begins with a comment that says what it does. After it:
 #
-#   -- Effect: read|write   required
+#   -- Effect: read|write   required; "read by key": what stands under one key, so that it shares a transaction with others
+#                           of its kind
 #   -- Row: NAME            two or more queries of one NAME return the same columns, for one function to read; without
 #                           it, the query's own name
 #   -- $1 id  $2 user_id    what each parameter is
@@ -219,15 +220,16 @@ function(params_of path text code ret)
   set(${ret} ${count} PARENT_SCOPE)
 endfunction()
 
-# What the file says in its comment. @ret_writes  1: it writes  @ret_row  "": none
-function(head_of path text ret_writes ret_row)
+# What the file says in its comment. @ret_effect  of enum db_effect  @ret_row  "": none
+function(head_of path text ret_effect ret_row)
   if(NOT text MATCHES "^-- [A-Z]")
     message(FATAL_ERROR "${path}:1: the file must begin with a comment that says what the statement does")
   endif()
-  if(NOT text MATCHES "\n-- Effect: (read|write)\n")
-    message(FATAL_ERROR "${path}: a line \"-- Effect: read\" or \"-- Effect: write\" is missing")
+  if(NOT text MATCHES "\n-- Effect: (read|read by key|write)\n")
+    message(FATAL_ERROR "${path}: a line \"-- Effect: read\", \"-- Effect: read by key\" or \"-- Effect: write\" is missing")
   endif()
-  string(COMPARE EQUAL "${CMAKE_MATCH_1}" "write" writes)
+  string(REPLACE " " "_" effect "${CMAKE_MATCH_1}")
+  string(TOUPPER "DB_EFFECT_${effect}" effect)
   set(row "")
   if(text MATCHES "\n-- Row: *([^\n]*)\n")
     set(row "${CMAKE_MATCH_1}")
@@ -235,7 +237,7 @@ function(head_of path text ret_writes ret_row)
       message(FATAL_ERROR "${path}: \"-- Row: ${row}\" is no name in small letters")
     endif()
   endif()
-  set(${ret_writes} ${writes} PARENT_SCOPE)
+  set(${ret_effect} ${effect} PARENT_SCOPE)
   set(${ret_row} "${row}" PARENT_SCOPE)
 endfunction()
 
@@ -249,7 +251,7 @@ set(row_types "") # columns_NAME, origin_NAME and users_NAME (how many queries) 
 foreach(path IN LISTS queries)
   get_filename_component(query ${path} NAME_WE)
   file(READ ${path} text)
-  head_of(${path} "${text}" writes row)
+  head_of(${path} "${text}" effect row)
   code_of(${path} "${text}" code)
   params_of(${path} "${text}" "${code}" params)
   columns_of(${path} "${code}" names lines)
@@ -276,7 +278,7 @@ foreach(path IN LISTS queries)
   c_string_of(${path} literal)
   string(APPEND query_enum "    ${constant},\n")
   string(APPEND query_rows
-         "    [${constant}] = {\"${query}\", ${writes}, ${params}, ${row_constant},\n     ${literal}},\n")
+         "    [${constant}] = {\"${query}\", ${effect}, ${params}, ${row_constant},\n     ${literal}},\n")
 endforeach()
 check_row_types()
 

@@ -5,10 +5,16 @@
 
 #include "server/store/postgres/db_query.h"
 
+enum db_effect {
+    DB_EFFECT_READ,
+    DB_EFFECT_READ_BY_KEY, /* as quick as any other of its kind */
+    DB_EFFECT_WRITE        /* a lost connection leaves its outcome unknown */
+};
+
 struct db_query_text {
     const char *name; /* of the file, without .sql; also the name of the prepared statement */
-    int writes;       /* not 0: a lost connection leaves its outcome unknown */
-    unsigned params;  /* $1 … */
+    enum db_effect effect;
+    unsigned params; /* $1 … */
     enum db_row_type row;
     const char *sql;
 };

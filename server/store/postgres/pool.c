@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GATHERED_MOST       4    /* reads by key on a connection while another has less to do */
 #define QUEUE_WAIT_MS       2000 /* longest wait for a connection */
 #define IDLE_TRANSACTION_MS 30000
 #define TICK_MS             500
@@ -44,6 +45,12 @@ static bool is_fit(const struct db *db, unsigned index, enum db_lane lane, bool 
     return !has_lanes(db) || ((lane == DB_LANE_LOCKED) == (index >= db->shared_count) && connection->lone_count == 0);
 }
 
+/* Whether it has nothing but a few requests of this turn, which a read by key may join. */
+static bool is_gathering(const struct db_connection *connection) {
+    return connection->open_count > 0 && connection->open_count < GATHERED_MOST &&
+           connection->open_count == connection->sent.length;
+}
+
 /* The least loaded one. Writes begin at the other end than reads, so that they meet seldom. */
 static struct db_connection *choose_connection(struct db *db, enum db_lane lane, bool writes) {
     struct db_connection *best = NULL;
@@ -55,6 +62,16 @@ static struct db_connection *choose_connection(struct db *db, enum db_lane lane,
         }
     }
     return best;
+}
+
+/* The connection for a request: for a read by key, one that gathers such. */
+static struct db_connection *connection_for(struct db *db, const struct db_request *request) {
+    for (unsigned i = 0; !request->is_alone && i < db->connection_count; i++) {
+        if (is_fit(db, i, request->lane, request->writes) && is_gathering(&db->connections[i])) {
+            return &db->connections[i];
+        }
+    }
+    return choose_connection(db, request->lane, request->writes);
 }
 
 /* Lone requests on the connections that serve reads and writes, or on those for the locked. @tenant  NULL: of all */
@@ -86,12 +103,12 @@ static bool is_its_turn(const struct db *db, const struct db_request *request) {
 
 static bool may_go(void *user, const struct db_request *request) {
     struct db *db = user;
-    return is_its_turn(db, request) && choose_connection(db, request->lane, request->writes);
+    return is_its_turn(db, request) && choose_connection(db, request->lane, request->writes) != NULL;
 }
 
 static bool send_somewhere(struct db *db, struct db_request *request) {
     struct db_connection *connection;
-    while (is_its_turn(db, request) && (connection = choose_connection(db, request->lane, request->writes))) {
+    while (is_its_turn(db, request) && (connection = connection_for(db, request))) {
         if (db_connection_send(connection, request)) {
             return true;
         }
@@ -209,9 +226,18 @@ static bool take_back_cancelled(struct db *db, struct db_request *request) {
     return true;
 }
 
+/* One before it has failed, in the transaction that they shared. */
+static bool take_back_unshared(struct db *db, struct db_request *request) {
+    db_request_rewind(request);
+    request->is_alone = true;
+    db_waiting_push_front(&db->waiting, request, clock_now_us());
+    return true;
+}
+
 /* It has waited for a lock as long as others can be held up. */
 static bool take_back_locked(struct db *db, struct db_request *request) {
     db_request_rewind(request);
+    request->is_alone = true;
     db_waiting_lock(request);
     db_waiting_push(&db->waiting, request, clock_now_us());
     return true;
@@ -232,6 +258,9 @@ static bool take_back(struct db *db, struct db_request *request) {
         return false;
     }
     const PGresult *result = request->results[request->failed];
+    if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED) {
+        return take_back_unshared(db, request);
+    }
     if (db_cancel_has_hit(request)) {
         return take_back_cancelled(db, request);
     }

@@ -12,6 +12,7 @@ struct db_request *db_request_new(const struct db_batch *batch) {
         request->count = batch->statement_count;
         request->writes = db_batch_writes(batch);
         request->lane = request->writes ? DB_LANE_WRITE : DB_LANE_READ;
+        request->is_alone = !db_batch_reads_by_key(batch);
         request->failed = -1;
         request->made_us = clock_now_us();
         completion_init(&request->completion);
@@ -23,7 +24,7 @@ struct db_request *db_request_new(const struct db_batch *batch) {
 struct db_request *db_request_new_check(void) {
     struct db_request *request = calloc(1, sizeof(*request));
     if (request) {
-        request->is_check = true;
+        request->is_check = request->is_alone = true;
         request->count = 1;
         request->failed = -1;
     }
@@ -57,7 +58,8 @@ void db_request_rewind(struct db_request *request) {
     clear_results(request);
     request->failed = -1;
     request->received = 0;
-    request->answered = request->exposed = false;
+    request->answered = request->exposed = request->has_sync = false;
+    request->sharing = 0;
 }
 
 /* ---- queues ---- */

@@ -53,6 +53,9 @@ struct db_request {
     bool abandoned;   /* its task has left */
     bool unconfirmed; /* its commit no longer waits for the standby, which may not have it */
     bool writes;
+    bool is_alone;                        /* it shares its transaction with no other */
+    bool has_sync;                        /* the last one of its transaction: a Sync follows it on the wire */
+    unsigned sharing;                     /* how many requests its transaction has, once its Sync is sent */
     bool is_check;                        /* of the connection, not of a task */
     bool has_preamble;                    /* the result of the settings sent before it has not come */
     bool exposed;                         /* on the wire during a cancel, which may hit it */

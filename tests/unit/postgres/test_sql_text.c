@@ -27,8 +27,9 @@ static void test_embedded_queries_and_migrations_are_complete(void **state) {
         assert_non_null(db_query_texts[query].name);
         assert_non_null(strstr(db_query_texts[query].sql, "-- Effect: "));
     }
-    assert_true(db_query_texts[DB_QUERY_EVENT_APPROVE].writes);
-    assert_false(db_query_texts[DB_QUERY_EVENT_LOAD].writes);
+    assert_int_equal(db_query_texts[DB_QUERY_EVENT_APPROVE].effect, DB_EFFECT_WRITE);
+    assert_int_equal(db_query_texts[DB_QUERY_EVENT_LOAD].effect, DB_EFFECT_READ_BY_KEY);
+    assert_int_equal(db_query_texts[DB_QUERY_EVENT_LIST].effect, DB_EFFECT_READ);
     for (unsigned i = 0; i < db_migration_count; i++) {
         assert_int_equal(db_migrations[i].number, i + 1);
         assert_int_equal(strlen(db_migrations[i].sha256), 64);
