@@ -206,7 +206,7 @@ static bool end_sharing(struct db_connection *connection) {
     return flush(connection);
 }
 
-static void on_turn_end(struct loop_turn *turn) {
+static void on_sharing_turn_end(struct loop_turn *turn) {
     struct db_connection *connection = (struct db_connection *)((char *)turn - offsetof(struct db_connection, turn));
     if (connection->open_count > 0 && !end_sharing(connection)) {
         go_down(connection);
@@ -599,7 +599,7 @@ bool db_connection_open(struct db_connection *connection, const struct db_connec
         return false;
     }
     connection->options = options;
-    connection->turn.run = on_turn_end;
+    connection->turn.run = on_sharing_turn_end;
     connection->timer.data = connection;
     connection->canceller = (struct db_canceller){.loop = options->loop,
                                                   .sent = &connection->sent,
