@@ -71,24 +71,19 @@ static bool is_same_request(const struct idempotency_row *stored, const struct i
     return memcmp(stored->request_hash, row->request_hash, SHA256_DIGEST_LENGTH) == 0;
 }
 
-static enum herald_code check_repeat(const struct idempotency_row *stored, const struct idempotency_row *row,
-                                     const struct herald_method_schema *method, struct herald_error *reterr) {
-    if (!is_same_request(stored, row)) {
-        return herald_error_set(reterr, HERALD_REASON_IDEMPOTENCY_KEY_REUSED,
-                                "the idempotency key '%s' was used for another request of %s: use a new key for a new "
-                                "request",
-                                row->key, method->name);
-    }
-    return HERALD_OK;
+enum herald_code once_refuse_reuse(const struct once *once, struct herald_error *reterr) {
+    return herald_error_set(
+        reterr, HERALD_REASON_IDEMPOTENCY_KEY_REUSED,
+        "the idempotency key '%s' was used for another request of %s: use a new key for a new request", once->row.key,
+        once->row.method);
 }
 
 /* Answers with the stored reply, if @stored is the row of this request and has one. */
 static enum herald_code answer_by_row(const struct idempotency_row *stored, const struct once *once,
                                       const struct herald_method_schema *method, ProtobufCMessage *response,
                                       struct herald_error *reterr) {
-    enum herald_code code = check_repeat(stored, &once->row, method, reterr);
-    if (code != HERALD_OK) {
-        return code;
+    if (!is_same_request(stored, &once->row)) {
+        return once_refuse_reuse(once, reterr);
     }
     return stored->answered ? unpack_stored_reply(stored, method, response, reterr)
                             : herald_error_set(reterr, HERALD_REASON_NO_STORED_REPLY,
@@ -169,27 +164,23 @@ struct once_call {
 };
 
 /*
- * Looks for the key and makes the body's own read, in one transaction. A read that claims the key conflicts where it is answered,
- * or another request's.
+ * Looks for the key and makes the body's own read, in one transaction.
  *
- * @ret_go  the body is to run; otherwise the call is answered or refused, or the key conflicts
+ * @ret_go  the body is to run; otherwise the call is answered or refused
  */
 TASK_FN static enum herald_code look_first(struct once_call *call, bool *ret_go, struct herald_error *error) {
     struct once *once = &call->once;
-    const bool claims = call->read && call->read->claims, finds = once->keyed && !claims;
     struct db_batch batch;
     db_batch_init(&batch);
-    if (finds) {
+    if (once->keyed) {
         idempotency_store_add_find(&batch, &once->row);
     }
     if (call->read) {
-        call->read->add(&batch, call->request, once_claim_row(once));
+        call->read->add(&batch, call->request);
     }
     DB_REPLY struct db_reply reply = {0};
-    bool had_effect = call_current()->has_effect;
     enum herald_code code = db_run(call->db, &batch, &reply, error);
-    call_current()->has_effect = had_effect; /* a claim alone is no effect: only this request may go on with it */
-    if (code == HERALD_OK && finds) {
+    if (code == HERALD_OK && once->keyed) {
         struct idempotency_row stored;
         code = idempotency_store_read_find(&reply, 0, &once->row, &stored, error);
         if (code == HERALD_OK) {
@@ -199,15 +190,11 @@ TASK_FN static enum herald_code look_first(struct once_call *call, bool *ret_go,
             return code;
         }
         clear_error(error);
-    } else if (code == HERALD_OUTCOME_UNKNOWN && claims) {
-        return herald_error_set(
-            error, HERALD_REASON_DATABASE_UNAVAILABLE,
-            "the database did not say whether it has claimed the call's key: nothing else was done");
     } else if (code != HERALD_OK) {
         return code;
     }
     *ret_go = true;
-    return call->read ? call->read->take(&reply, finds ? 1 : 0, &once->read, error) : HERALD_OK;
+    return call->read ? call->read->take(&reply, once->keyed ? 1 : 0, &once->read, error) : HERALD_OK;
 }
 
 TASK_FN static enum herald_code run_once_call(struct once_call *call, struct herald_error *error) {
@@ -217,7 +204,7 @@ TASK_FN static enum herald_code run_once_call(struct once_call *call, struct her
     if (go && code == HERALD_OK) {
         code = call->body(call->self, call->request, call->response, once, error);
     }
-    if (!once->keyed || (!go && !is_overtaken(code, error))) {
+    if (!go || !once->keyed) {
         return code;
     }
     if (code == HERALD_OK && !once->stored && !once->open) {
@@ -301,9 +288,8 @@ enum herald_code once_take_clock(const struct db_reply *reply, unsigned index, i
     return code;
 }
 
-static void add_clock(struct db_batch *batch, const ProtobufCMessage *request, const struct idempotency_row *claim) {
+static void add_clock(struct db_batch *batch, const ProtobufCMessage *request) {
     (void)request;
-    (void)claim;
     once_add_clock(batch);
 }
 

@@ -15,7 +15,9 @@
  *
  * If a body's first effect comes before that transaction, it claims the key with the effect: by once_claim(), or by
  * passing once_claim_row() to a store. It claims only after its own checks have passed. From then on the key belongs to
- * this request, whether the call succeeds or not, and another request under the key is refused.
+ * this request, whether the call succeeds or not, and another request under the key is refused. If the first effect is
+ * another server's ONCE call, made under once_downstream_key(), that server binds the key, and once_refuse_reuse() passes
+ * its refusal on.
  *
  * The key belongs to the method and its caller: to the acting user, and also to the caller where a credential proves
  * it. Errors are not stored: a failed call may be repeated, and the repeat resumes where the first attempt ended.
@@ -37,15 +39,12 @@ struct once {
 
 /** A body's own first read, made in the transaction that looks for the key. */
 struct once_read {
-    /** Adds one statement. @claim  of the key; NULL: there is none */
-    void (*add)(struct db_batch *batch, const ProtobufCMessage *request, const struct idempotency_row *claim);
+    /** Adds one statement. */
+    void (*add)(struct db_batch *batch, const ProtobufCMessage *request);
     /** Takes the result of statement number @index to once->read, in the arena. Returns: HERALD_OK | any code, with which
      *  the call ends; the body is not run then */
     enum herald_code (*take)(const struct db_reply *reply, unsigned index, void **ret_read,
                              struct herald_error *reterr);
-    /** The statement also claims the key, where the checks will pass that the body makes of what it has read. A repeat
-     *  conflicts then, and is answered with the stored reply. */
-    bool claims;
 };
 
 /** A read of the database's clock, for bodies that put a time into a row and into their reply: once_now_us(). */
@@ -144,5 +143,7 @@ TASK_FN enum herald_code once_check(struct db *db, const struct once *once, stru
  * Returns:  HERALD_OK | HERALD_RESOURCE_EXHAUSTED (ARENA_FULL)
  */
 enum herald_code once_downstream_key(const struct once *once, const char **ret_key, struct herald_error *reterr);
+/** The error of a call whose key belongs to another request. Returns: HERALD_INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED) */
+enum herald_code once_refuse_reuse(const struct once *once, struct herald_error *reterr);
 
 #endif

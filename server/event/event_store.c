@@ -122,14 +122,6 @@ void event_store_add_load(struct db_batch *batch, const char *id, const char *us
     db_put_text(batch, user_id);
 }
 
-void event_store_add_load_claiming(struct db_batch *batch, const char *id, const char *user_id,
-                                   const struct idempotency_row *claim) {
-    db_add(batch, DB_QUERY_EVENT_LOAD_CLAIMING);
-    db_put_text(batch, id);
-    db_put_text(batch, user_id);
-    idempotency_store_put_claim(batch, claim);
-}
-
 /* ---- drafting ---- */
 
 TASK_FN enum herald_code event_store_create(struct db *db, const struct event_draft *draft,

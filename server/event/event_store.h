@@ -45,10 +45,6 @@ TASK_FN enum herald_code event_store_create(struct db *db, const struct event_dr
                                             const struct idempotency_row *once, struct herald_error *reterr);
 /** Adds the statement that reads a user's event to another batch. */
 void event_store_add_load(struct db_batch *batch, const char *id, const char *user_id);
-/** Likewise, and claims a key if pictures can be made for the event: it is a draft with a recommendation. @claim  NULL: none. The
- *  batch may end with IDEMPOTENCY_KEY_EXISTS */
-void event_store_add_load_claiming(struct db_batch *batch, const char *id, const char *user_id,
-                                   const struct idempotency_row *claim);
 /**
  * Reads the event from statement number @index of a reply.
  *

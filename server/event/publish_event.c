@@ -412,9 +412,7 @@ TASK_FN static enum herald_code publish(void *self, const ProtobufCMessage *mess
 
 /* ---- steps 1 and 2: load by id and owner ---- */
 
-static void add_event_read(struct db_batch *batch, const ProtobufCMessage *message,
-                           const struct idempotency_row *claim) {
-    (void)claim; /* the approval makes it */
+static void add_event_read(struct db_batch *batch, const ProtobufCMessage *message) {
     const Herald__Event__V1__PublishEventRequest *request = (const Herald__Event__V1__PublishEventRequest *)message;
     event_store_add_load(batch, request->event_draft_id, request->user_id);
     once_add_clock(batch);

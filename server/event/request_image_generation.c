@@ -1,6 +1,6 @@
 /*
- * RequestImageGeneration: flow B, steps 1 to 3. The content worker makes the pictures (step 4). The key is claimed by the read of
- * the event, so a repeat of the call under the same key gets the same job.
+ * RequestImageGeneration: flow B, steps 1 to 3. The content worker makes the pictures (step 4). The first effect is the job, and its
+ * transaction binds the key: a repeat of the call gets the same job, and another request under the key is refused there.
  */
 #include "herald/job/v1/job.task.h"
 #include "server/durable/once.h"
@@ -50,7 +50,10 @@ TASK_FN static enum herald_code create_job(struct event_service *service, const 
     if (code != HERALD_OK) {
         return code;
     }
-    return herald_job_v1_job_service_create_image_job_task(service->jobs, &request, &options, NULL, ret_job, reterr);
+    code = herald_job_v1_job_service_create_image_job_task(service->jobs, &request, &options, NULL, ret_job, reterr);
+    return code != HERALD_OK && herald_error_is(reterr, HERALD_REASON_IDEMPOTENCY_KEY_REUSED)
+               ? once_refuse_reuse(once, reterr)
+               : code;
 }
 
 TASK_FN static enum herald_code request_event_images(void *self, const ProtobufCMessage *message,
@@ -79,12 +82,11 @@ TASK_FN static enum herald_code request_event_images(void *self, const ProtobufC
                : code;
 }
 
-/* Step 1. What it claims the key for, check_ready() lets pass. */
-static void add_draft_read(struct db_batch *batch, const ProtobufCMessage *message,
-                           const struct idempotency_row *claim) {
+/* Step 1. */
+static void add_draft_read(struct db_batch *batch, const ProtobufCMessage *message) {
     const Herald__Event__V1__RequestImageGenerationRequest *request =
         (const Herald__Event__V1__RequestImageGenerationRequest *)message;
-    event_store_add_load_claiming(batch, request->event_draft_id, request->user_id, claim);
+    event_store_add_load(batch, request->event_draft_id, request->user_id);
 }
 
 static enum herald_code take_draft_read(const struct db_reply *reply, unsigned index, void **ret_read,
@@ -94,7 +96,7 @@ static enum herald_code take_draft_read(const struct db_reply *reply, unsigned i
     return draft ? event_store_read_load(reply, index, draft, reterr) : arena_full(reterr, "the event");
 }
 
-static const struct once_read draft_read = {.add = add_draft_read, .take = take_draft_read, .claims = true};
+static const struct once_read draft_read = {.add = add_draft_read, .take = take_draft_read};
 
 TASK_FN enum herald_code event_request_image_generation(void *self,
                                                         const Herald__Event__V1__RequestImageGenerationRequest *request,

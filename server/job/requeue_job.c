@@ -102,8 +102,7 @@ TASK_FN static enum herald_code requeue(void *self, const ProtobufCMessage *mess
 
 /* ---- the first read ---- */
 
-static void add_job_read(struct db_batch *batch, const ProtobufCMessage *message, const struct idempotency_row *claim) {
-    (void)claim;
+static void add_job_read(struct db_batch *batch, const ProtobufCMessage *message) {
     const Herald__Job__V1__RequeueJobRequest *request = (const Herald__Job__V1__RequeueJobRequest *)message;
     job_store_add_load(batch, request->job_id);
     once_add_clock(batch);

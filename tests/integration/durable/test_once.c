@@ -1,7 +1,6 @@
 #include "herald/job/v1/job.pb-c.h"
 #include "server/durable/once.h"
 #include "server/durable/reply_pruner.h"
-#include "server/store/postgres/batch.h"
 #include "tests/integration/db/db_test.h"
 
 #include <string.h>
@@ -145,55 +144,6 @@ DB_TEST(test_once_at_once_repeat_gets_the_stored_reply_and_another_request_is_re
     assert_code(env, run_at_once(env, key, user, "other", &other), HERALD_INVALID_ARGUMENT);
     assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_REUSED");
     assert_int_equal(sql_number("SELECT count(*) FROM idempotency WHERE key = '%s'", key), 1);
-}
-
-/* A read that claims the key. */
-static void add_claiming_read(struct db_batch *batch, const ProtobufCMessage *request,
-                              const struct idempotency_row *claim) {
-    (void)request;
-    db_add(batch, DB_QUERY_IDEMPOTENCY_CLAIM);
-    idempotency_store_put_claim(batch, claim);
-}
-
-static enum herald_code take_claiming_read(const struct db_reply *reply, unsigned index, void **ret_read,
-                                           struct herald_error *reterr) {
-    (void)reply;
-    (void)ret_read;
-    (void)reterr;
-    assert_int_equal(index, 0); /* no look for the key before it */
-    return HERALD_OK;
-}
-
-static TASK_FN enum herald_code run_claiming(struct db_env *env, const char *key, const char *user, char *title,
-                                             struct attempt *attempt) {
-    static const struct once_read read = {.add = add_claiming_read, .take = take_claiming_read, .claims = true};
-    herald__job__v1__create_image_job_request__init(&attempt->request);
-    herald__job__v1__create_image_job_response__init(&attempt->response);
-    attempt->request.title = title;
-    attempt->request.user_id = (char *)(uintptr_t)user;
-    snprintf(env->call->idempotency_key, sizeof(env->call->idempotency_key), "%s", key);
-    env->call->has_effect = false;
-    return once_run_reading(env->db, method(), &read, body, &script, &attempt->request.base, &attempt->response.base,
-                            &env->error);
-}
-
-DB_TEST(test_once_claiming_read_binds_the_key_to_its_request) {
-    set_script(env);
-    const char *key = new_id(), *user = new_user();
-    struct attempt first, repeat, other;
-    script.fails = HERALD_UNAVAILABLE;
-    assert_code(env, run_claiming(env, key, user, "title", &first), HERALD_UNAVAILABLE);
-    assert_false(env->call->has_effect); /* the claim alone is none */
-    assert_code(env, run_claiming(env, key, user, "other", &other), HERALD_INVALID_ARGUMENT);
-    assert_string_equal(env->error.reason, "IDEMPOTENCY_KEY_REUSED");
-    assert_int_equal(script.runs, 1);
-    script.fails = HERALD_OK;
-    assert_ok(env, run_claiming(env, key, user, "title", &first));
-    assert_int_equal(script.runs, 2);
-    script.job_id = "another";
-    assert_ok(env, run_claiming(env, key, user, "title", &repeat));
-    assert_string_equal(repeat.response.job_id, JOB_ID);
-    assert_int_equal(script.runs, 2);
 }
 
 DB_TEST(test_once_reply_that_the_body_did_not_store_is_stored) {
@@ -544,7 +494,6 @@ int main(void) {
         cmocka_unit_test(test_once_without_key_runs_each_time),
         cmocka_unit_test(test_once_repeat_gets_the_stored_reply_byte_for_byte),
         cmocka_unit_test(test_once_at_once_repeat_gets_the_stored_reply_and_another_request_is_refused),
-        cmocka_unit_test(test_once_claiming_read_binds_the_key_to_its_request),
         cmocka_unit_test(test_once_reply_that_the_body_did_not_store_is_stored),
         cmocka_unit_test(test_once_empty_reply_is_replayed),
         cmocka_unit_test(test_once_overtaken_attempt_answers_as_the_first_one),

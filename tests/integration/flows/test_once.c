@@ -18,6 +18,8 @@
 
 #define RACERS        64
 #define REQUEST_BYTES 512
+#define FAILPOINT     "{\"failpoint\":{\"name\":\"%s\",\"action\":\"%s\"}}"
+#define SET_POINT     "herald.rpc.v1.Introspection/SetFailpoint"
 
 STACK_FIXTURE
 
@@ -437,21 +439,48 @@ static void test_publish_refused_before_any_effect_leaves_its_key_free(void **st
     answer_clear(&answer);
 }
 
-/* The job server is away: the first effect may have happened there, and nobody knows. */
-static void test_images_key_is_bound_by_a_call_that_failed_after_its_claim(void **state) {
+/* The job is made, and the event server does not learn of it. */
+static void test_images_key_is_bound_by_a_job_whose_reply_is_lost(void **state) {
+    (void)state;
+    const struct once_case *images = &cases[1];
+    struct subject subject = subject_of(images);
+    struct answer set =
+        stack_call_at(stack, STACK_JOB, SET_POINT, FAILPOINT, "job.after_create", "1*error(RESOURCE_EXHAUSTED)");
+    assert_int_equal(set.code, HERALD_OK);
+    answer_clear(&set);
+    struct answer failed = call_once(images->method, subject.key, subject.request);
+    assert_int_equal(failed.code, HERALD_RESOURCE_EXHAUSTED);
+    assert_int_equal(count_jobs(&subject), 1);
+    stack_sql_is(stack, "t", "SELECT image_job_id IS NULL FROM event_drafts WHERE id = '%s'", subject.id);
+    struct answer other = call_once(images->method, subject.key, subject.another);
+    assert_reused(&other);
+    assert_non_null(strstr(other.error.message, subject.key)); /* the caller's, not the one that the job server knows */
+    stack_kill(stack, STACK_EVENT, SIGKILL);
+    stack_run(stack, STACK_EVENT);
+    stack_wait_serving(stack, STACK_EVENT);
+    other = call_once(images->method, subject.key, subject.another);
+    assert_reused(&other);
+    struct answer answer = call_ok(images, &subject);
+    stack_sql_is(stack, answer_text(&answer, "jobId"), "SELECT image_job_id FROM event_drafts WHERE id = '%s'",
+                 subject.id);
+    assert_repeat_is_the_same(images, &subject, &answer);
+    answer_clear(&answer);
+}
+
+/* Where the job server is away, nothing is done: whichever request takes effect first binds the key. */
+static void test_images_key_is_free_after_a_call_that_made_no_job(void **state) {
     (void)state;
     const struct once_case *images = &cases[1];
     struct subject subject = subject_of(images);
     stack_kill(stack, STACK_JOB, SIGKILL);
-    struct answer failed = call_once(images->method, subject.key, subject.request);
-    assert_int_equal(failed.code, HERALD_UNAVAILABLE);
-    struct answer other = call_once(images->method, subject.key, subject.another);
-    assert_reused(&other);
+    const char *const requests[] = {subject.request, subject.another};
+    for (size_t i = 0; i < 2; i++) {
+        struct answer failed = call_once(images->method, subject.key, requests[i]);
+        assert_int_equal(failed.code, HERALD_UNAVAILABLE);
+    }
     stack_run(stack, STACK_JOB);
     stack_wait_serving(stack, STACK_JOB);
-    struct answer answer = call_ok(images, &subject);
-    assert_repeat_is_the_same(images, &subject, &answer);
-    answer_clear(&answer);
+    race_two_requests(images, &subject, 1);
 }
 
 static void test_once_key_of_another_user_or_method_is_another_key(void **state) {
@@ -577,7 +606,8 @@ int main(void) {
         cmocka_unit_test(test_publish_again_binds_its_key_before_it_drives_the_event),
         cmocka_unit_test(test_publish_key_is_bound_while_the_call_runs_and_after_its_server_was_killed),
         cmocka_unit_test(test_publish_refused_before_any_effect_leaves_its_key_free),
-        cmocka_unit_test(test_images_key_is_bound_by_a_call_that_failed_after_its_claim),
+        cmocka_unit_test(test_images_key_is_bound_by_a_job_whose_reply_is_lost),
+        cmocka_unit_test(test_images_key_is_free_after_a_call_that_made_no_job),
         cmocka_unit_test(test_once_key_of_another_user_or_method_is_another_key),
         cmocka_unit_test(test_once_repeat_of_a_call_whose_client_vanished_is_one_effect),
         cmocka_unit_test(test_once_error_is_not_stored),
