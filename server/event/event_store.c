@@ -285,7 +285,6 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
     begin_event_batch(&batch, DB_QUERY_EVENT_SET_IMAGE_JOB, id, user_id);
     db_put_text(&batch, job_id);
     idempotency_store_put(&batch, once);
-    event_store_add_load(&batch, id, user_id); /* a statement of its own: it sees what the change has waited for */
     DB_REPLY struct db_reply reply = {0};
     enum herald_code code = db_run(db, &batch, &reply, reterr);
     int64_t changed = 0;
@@ -295,7 +294,9 @@ TASK_FN enum herald_code event_store_set_image_job(struct db *db, const char *id
     if (code != HERALD_OK || changed > 0) {
         return code;
     }
-    return refuse_no_draft(&reply, 1, reterr);
+    struct event_draft draft;
+    code = event_store_load(db, id, user_id, &draft, reterr);
+    return code == HERALD_OK ? wrong_state(draft.status, "DRAFT", reterr) : code;
 }
 
 TASK_FN enum herald_code event_store_delete(struct db *db, const char *id, const char *user_id,
