@@ -2,6 +2,7 @@
 #include "tests/integration/db/db_test.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void assert_same_draft(const struct event_draft *got, const struct event_draft *want) {
     assert_string_equal(got->id, want->id);
@@ -276,8 +277,66 @@ DB_TEST(test_event_purpose_is_the_newest_draft_with_an_objective) {
     assert_string_equal(id, newer.id);
 }
 
+/* ---- what the table itself refuses, whoever writes ---- */
+
+/* Changes a draft by hand. Returns: whether the table takes it */
+static bool takes(const char *id, const char *change) {
+    PGconn *pg = admin_open();
+    char sql[256];
+    (void)snprintf(sql, sizeof(sql), "UPDATE event_drafts SET %s WHERE id = '%s'", change, id);
+    PGresult *result = PQexec(pg, sql);
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (sqlstate && strcmp(sqlstate, "23514") != 0) {
+        fail_msg("%s: %s", change, PQerrorMessage(pg));
+    }
+    bool taken = !sqlstate;
+    PQclear(result);
+    PQfinish(pg);
+    return taken;
+}
+
+/* A life, step by step; what each state does not allow. */
+static const struct {
+    const char *step, *illegal[11];
+} life[] = {
+    {"objective = NULL, content_style = NULL",
+     {"user_id = ''", "objective = 'FAME'", "content_style = 'PLAIN'", "starts_at = now(), ends_at = now()",
+      "approved_at = now()", "published_at = now()", "ended_at = now()", "holder = id", "attend_at = now()",
+      "status = 'GONE'"}},
+    {"objective = 'SALES', content_style = 'FANCY', channels = '{GENIE_TV}', ends_at = now()",
+     {"status = 'APPROVED'", "status = 'ACTIVE', published_at = now()", "status = 'ENDED', ended_at = now()"}},
+    {"status = 'APPROVED', approved_at = now()",
+     {"approved_at = NULL", "objective = NULL", "recommendation_id = NULL", "content_job_id = NULL", "channels = '{}'",
+      "published_at = now()", "ended_at = now()", "holder = id, attend_at = now()", "status = 'DRAFT'",
+      "status = 'GONE'"}},
+    {"attend_at = now()", {"status = 'ACTIVE', published_at = now()", "status = 'ENDED', ended_at = now()"}},
+    {"attend_at = NULL, holder = id",
+     {"status = 'ACTIVE', published_at = now()", "status = 'ENDED', ended_at = now()"}},
+    {"status = 'ACTIVE', published_at = now(), holder = NULL",
+     {"published_at = NULL", "ended_at = now()", "approved_at = NULL", "channels = '{}'", "holder = id",
+      "attend_at = now()", "status = 'APPROVED'"}},
+    {"status = 'ENDED', ended_at = now()",
+     {"ended_at = NULL", "approved_at = NULL", "content_job_id = NULL", "holder = id", "attend_at = now()"}},
+    {"published_at = NULL", {NULL}}, /* ended before any channel accepted it */
+};
+
+DB_TEST(test_event_row_keeps_the_rules_of_its_state_whoever_writes) {
+    struct event_draft draft = make_draft(env);
+    for (size_t i = 0; i < sizeof(life) / sizeof(life[0]); i++) {
+        if (!takes(draft.id, life[i].step)) {
+            fail_msg("refused: %s", life[i].step);
+        }
+        for (const char *const *change = life[i].illegal; *change; change++) {
+            if (takes(draft.id, *change)) {
+                fail_msg("taken after '%s': %s", life[i].step, *change);
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_event_row_keeps_the_rules_of_its_state_whoever_writes),
         cmocka_unit_test(test_event_create_full_draft_loads_the_same),
         cmocka_unit_test(test_event_create_bare_draft_loads_empty_texts),
         cmocka_unit_test(test_event_create_repeated_key_writes_nothing),
