@@ -13,7 +13,7 @@
 static const char NOT_YET[] = "not connected yet";
 
 void health_init(struct health *health, const struct server_parts *parts) {
-    *health = (struct health){.parts = parts};
+    health->parts = parts;
     pthread_mutex_init(&health->lock, NULL);
 }
 
@@ -40,7 +40,6 @@ static enum herald_code need_locked(struct health *health, const char *service, 
     }
     if (index == health->component_count) {
         struct health_component *added = &health->components[health->component_count++];
-        memset(added, 0, sizeof(*added));
         snprintf(added->name, sizeof(added->name), "%s", component);
         snprintf(added->message, sizeof(added->message), "%s", NOT_YET);
     }

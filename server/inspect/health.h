@@ -46,7 +46,12 @@ struct health {
     unsigned need_count;
 };
 
-/** @parts  of the server whose services need the components */
+/**
+ * The tables have room for more components and loops than a server has: the pages that none of them needs stay untouched.
+ *
+ * @health  in memory that is all zero
+ * @parts   of the server whose services need the components
+ */
 void health_init(struct health *health, const struct server_parts *parts);
 void health_fini(struct health *health);
 /** Declares that @service, which is static, needs @component.
