@@ -3,7 +3,8 @@
 #include <stdlib.h>
 
 bool breaker_flights_init(struct breaker_flights *flights, uint32_t capacity) {
-    struct breaker_flight *each = calloc(capacity, sizeof(*each));
+    /* not cleared: a slot is written before it is read, and most stay unused */
+    struct breaker_flight *each = malloc(capacity * sizeof(*each));
     if (each == NULL) {
         return false;
     }
