@@ -343,6 +343,14 @@ static void begin_attempt(struct redis_link *link) {
     }
 }
 
+static void use_addresses(struct redis_link *link, struct addrinfo *addresses) {
+    if (link->addresses) {
+        uv_freeaddrinfo(link->addresses);
+    }
+    link->addresses = link->next_address = addresses;
+    begin_attempt(link);
+}
+
 static void on_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *addresses) {
     struct redis_link *link = lookup->data;
     if (link->state != LINK_RESOLVING) {
@@ -351,20 +359,29 @@ static void on_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *a
         uv_freeaddrinfo(addresses);
         lose(link, status ? uv_strerror(status) : "the host has no address");
     } else {
-        if (link->addresses) {
-            uv_freeaddrinfo(link->addresses);
-        }
-        link->addresses = link->next_address = addresses;
-        begin_attempt(link);
+        use_addresses(link, addresses);
     }
     unref(link);
 }
 
-/* On libuv's thread pool: a look-up may block. */
+/* Returns: NULL: the host is a name */
+static struct addrinfo *read_address(const struct redis_host *at) {
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo *address = NULL;
+    return getaddrinfo(at->host, at->port, &hints, &address) == 0 ? address : NULL;
+}
+
+/* A name is looked up on libuv's thread pool, since that may block; an address needs none of its threads. */
 static void resolve(struct redis_link *link) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *address = read_address(&link->at);
     arm_link(link, LINK_RESOLVING, link->options.timeout_ms);
     link->next_address = NULL;
+    if (address) {
+        use_addresses(link, address);
+        return;
+    }
     link->lookup.data = link;
     int status =
         uv_getaddrinfo(loop_uv(link->options.loop), &link->lookup, on_resolved, link->at.host, link->at.port, &hints);
