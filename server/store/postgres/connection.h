@@ -31,6 +31,7 @@ struct db_connection_options {
     struct loop *loop;
     const char *dsn, *session_options; /* libpq's conninfo, and its "options"; NULL: none, for a pooler */
     const struct db_hosts *hosts;      /* of the conninfo */
+    const char *gssencmode;            /* of db_dsn_gssencmode() */
     const char *preamble;              /* a statement sent before each transaction; NULL: none, and all are prepared */
     uint32_t answer_within_ms;         /* a transaction as a whole */
     const char *const *refusal;        /* while not NULL: no connection is made, for this reason */

@@ -1,7 +1,6 @@
 #include "server/store/postgres/dsn.h"
 
 #include <errno.h>
-#include <libpq-fe.h>
 #include <limits.h>
 #include <netdb.h>
 #include <stdbool.h>
@@ -311,4 +310,9 @@ enum herald_code db_dsn_check(const char *text, struct herald_error *reterr) {
     PQconninfoFree(dsn.effective);
     PQconninfoFree(dsn.given);
     return code;
+}
+
+const char *db_dsn_gssencmode(const PQconninfoOption *parsed) {
+    bool may_be_named = dsn_option(parsed, "service") || getenv("PGSERVICE") || getenv("PGGSSENCMODE");
+    return may_be_named ? NULL : "disable";
 }

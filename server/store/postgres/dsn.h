@@ -3,6 +3,8 @@
 
 #include "herald/error.h"
 
+#include <libpq-fe.h>
+
 /**
  * Checks that libpq can read a connection string, and what libpq itself looks at only when it connects: services, hosts
  * and ports, numbers, words such as those of sslmode, and the files of TLS. Values that come from a service file or from
@@ -13,5 +15,13 @@
  * Context:  any thread
  */
 enum herald_code db_dsn_check(const char *text, struct herald_error *reterr);
+/**
+ * The gssencmode that libpq is to be given, unless the connection string has one. With its default, libpq looks for
+ * Kerberos tickets before each connection: it reads files on the loop's thread, and keeps what that took.
+ *
+ * @parsed   the connection string
+ * Returns:  "disable" | NULL: the environment or a service file may name one, or the default
+ */
+const char *db_dsn_gssencmode(const PQconninfoOption *parsed);
 
 #endif

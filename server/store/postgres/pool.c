@@ -15,6 +15,7 @@
  */
 #include "server/store/postgres/pool.h"
 
+#include "server/store/postgres/dsn.h"
 #include "server/store/postgres/pool_health.h"
 #include "server/store/postgres/sqlstate.h"
 
@@ -448,6 +449,7 @@ static enum herald_code read_dsn(struct db *db, const struct db_options *options
         own = strcmp(option->keyword, "options") == 0 ? option->val : own;
     }
     db_hosts_read(parsed, &db->hosts);
+    db->gssencmode = db_dsn_gssencmode(parsed);
     bool made = make_session_settings(db, own, options);
     PQconninfoFree(parsed);
     db->dsn = strdup(options->dsn ? options->dsn : "");
@@ -486,6 +488,7 @@ static bool open_pool_handles(struct db *db, struct loop *loop, const struct db_
                                        .session_options = db->session_options,
                                        .preamble = db->preamble,
                                        .hosts = &db->hosts,
+                                       .gssencmode = db->gssencmode,
                                        .answer_within_ms = options->statement_timeout_ms + ANSWER_SLACK_MS,
                                        .refusal = &db->refusal,
                                        .on_ready = on_connection_ready,

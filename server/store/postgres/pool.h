@@ -22,6 +22,7 @@ struct db {
     char *dsn, *session_options, *locked_options;
     char *preamble, *locked_preamble; /* NULL unless a pooler in transaction mode is between */
     struct db_hosts hosts;
+    const char *gssencmode;
     void (*on_health)(void *user, const struct herald_error *error);
     void (*on_warning)(void *user, const char *warning);
     void *user;
