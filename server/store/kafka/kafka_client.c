@@ -3,11 +3,13 @@
 
 #include "server/settings/settings_map.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* Of kafka_client_use(); NULL: none. Written before the first client is opened. */
@@ -43,6 +45,33 @@ static const char *const FILES[] = {
     "ssl.ca.location",  "ssl.certificate.location", "ssl.key.location",     "ssl.keystore.location",
     "ssl.crl.location", "ssl.engine.location",      "sasl.kerberos.keytab",
 };
+
+/* Whether clients with these properties log in with SASL. */
+static bool speaks_sasl(const char *properties) {
+    struct settings_map_entry entry;
+    bool sasl = false;
+    while (settings_map_next(&properties, &entry)) {
+        sasl = sasl || strncasecmp(entry.name, "sasl", 4) == 0 ||
+               (entry.value_bytes >= 4 && strncasecmp(entry.value, "sasl", 4) == 0);
+    }
+    return sasl;
+}
+
+/*
+ * librdkafka begins with Cyrus SASL, which loads all its plugins, one of them with Berkeley DB: half a megabyte. Only
+ * Kerberos needs one. Without a login they are therefore looked for where there are none. The function is that of
+ * sasl/sasl.h, which comes in another package than librdkafka; NULL: this librdkafka has no Cyrus SASL.
+ */
+static void spare_plugins(const char *properties) {
+    static char nowhere[] = "/dev/null";
+    union {
+        void *symbol;
+        int (*set_path)(int type, char *path);
+    } sasl = {.symbol = dlsym(RTLD_DEFAULT, "sasl_set_path")};
+    if (sasl.symbol && !speaks_sasl(properties)) {
+        (void)sasl.set_path(0 /* SASL_PATH_TYPE_PLUGIN */, nowhere);
+    }
+}
 
 static void drop_log(const rd_kafka_t *client, int level, const char *facility, const char *text) {
     (void)client;
@@ -121,6 +150,7 @@ static enum herald_code set_properties(rd_kafka_conf_t *conf, const char *proper
 
 enum herald_code kafka_properties_check(const char *properties, struct herald_error *reterr) {
     char text[256] = "";
+    spare_plugins(properties);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, drop_log);
     const struct kafka_setting idempotent[] = {{"enable.idempotence", "true"}};
@@ -144,6 +174,7 @@ enum herald_code kafka_client_use(const char *properties, struct herald_error *r
     }
     free(used_properties);
     used_properties = copy;
+    spare_plugins(copy);
     return HERALD_OK;
 }
 

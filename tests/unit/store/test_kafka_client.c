@@ -1,10 +1,14 @@
 #include "server/store/kafka/kafka_client.h"
 
+#include <link.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -61,6 +65,37 @@ static void test_kafka_client_conf_bad_setting_is_named(void **state) {
     assert_non_null(strstr(error.message, "delivery.timeout.ms"));
 }
 
+static int note_plugin(struct dl_phdr_info *object, size_t size, void *found) {
+    (void)size;
+    *(bool *)found = *(bool *)found || strstr(object->dlpi_name, "/sasl2/") != NULL;
+    return 0;
+}
+
+/* Whether a process whose clients have these properties loads plugins of Cyrus SASL. */
+static bool loads_plugins(const char *properties) {
+    pid_t child = fork();
+    if (child == 0) {
+        bool found = false;
+        bool good =
+            kafka_client_use(properties, NULL) == HERALD_OK && kafka_properties_check(properties, NULL) == HERALD_OK;
+        (void)dl_iterate_phdr(note_plugin, &found);
+        _exit(good ? found : 2);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+    return WEXITSTATUS(status) == 1;
+}
+
+static void test_kafka_client_loads_plugins_for_a_login_only(void **state) {
+    (void)state;
+    assert_false(loads_plugins(""));
+    assert_false(loads_plugins("compression.codec=lz4"));
+    assert_true(
+        loads_plugins("security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.username=u\nsasl.password=p"));
+    assert_true(loads_plugins("security.protocol=sasl_ssl\nsasl.mechanism=PLAIN\nsasl.username=u\nsasl.password=p"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kafka_delivery_result_acknowledged_is_ok),
@@ -68,6 +103,7 @@ int main(void) {
         cmocka_unit_test(test_kafka_delivery_result_sent_without_answer_is_unknown),
         cmocka_unit_test(test_kafka_delivery_result_refused_record_is_invalid),
         cmocka_unit_test(test_kafka_client_conf_bad_setting_is_named),
+        cmocka_unit_test(test_kafka_client_loads_plugins_for_a_login_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
