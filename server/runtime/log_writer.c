@@ -1,6 +1,7 @@
 /*
  * The ring is a byte queue of whole lines. `put` and `taken` count bytes since the start; the bytes between them wait.
- * All is guarded by `lock`, which is held for a copy at most, never for a write. `put` and `taken` are atomic because
+ * When none do, both go on to the next multiple of its size. So a log that is written in time uses the first pages of the
+ * ring again and again. All is guarded by `lock`, which is held for a copy at most, never for a write. `put` and `taken` are atomic because
  * on_crash() reads them without the lock, which the crashing thread may hold.
  *
  * A wake of the thread costs more than a line. So the thread, woken by a line, lets others join it for a moment. `wake_bytes`
@@ -79,6 +80,13 @@ static size_t peek_lines_locked(char ret_lines[LOG_WRITER_LINE_BYTES]) {
         end = memchr(ret_lines, '\n', count);
     }
     return end ? (size_t)(end - ret_lines) + 1 : count;
+}
+
+/* Lets the next line stand at the begin of the ring, which is empty. */
+static void rewind_ring_locked(void) {
+    uint_fast64_t laps = (atomic_load(&writer.put) + LOG_WRITER_RING_BYTES - 1) / LOG_WRITER_RING_BYTES;
+    atomic_store(&writer.put, laps * LOG_WRITER_RING_BYTES);
+    atomic_store(&writer.taken, laps * LOG_WRITER_RING_BYTES);
 }
 
 /* True when the dropped lines are told of, and @bytes more fit. */
@@ -174,6 +182,7 @@ static bool wait_for_lines_locked(void) {
         if (writer.ending) {
             return false;
         }
+        rewind_ring_locked();
         pthread_cond_broadcast(&writer.emptied);
         writer.wake_bytes = 1;
         pthread_cond_wait(&writer.filled, &writer.lock);
