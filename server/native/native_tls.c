@@ -5,6 +5,7 @@
 #include "server/native/native_tls.h"
 
 #include "client/base/buffer.h"
+#include "server/native/tls_records.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -23,6 +24,7 @@ struct native_tls {
     struct herald_buffer out;
     size_t out_at;
     struct herald_buffer early; /* to be sent once the handshake is done */
+    struct tls_records records;
     bool failed;
 };
 
@@ -45,6 +47,10 @@ static int tls_bio_read(BIO *bio, char *data, size_t bytes, size_t *ret_bytes) {
     struct native_tls *tls = BIO_get_data(bio);
     size_t count = bytes < tls->fed_bytes ? bytes : tls->fed_bytes;
     BIO_clear_retry_flags(bio);
+    if (tls_records_are_too_many(&tls->records)) {
+        count = 0; /* libssl stops */
+        tls->failed = true;
+    }
     *ret_bytes = count;
     if (count == 0) {
         BIO_set_retry_read(bio);
@@ -103,7 +109,7 @@ static bool go_on_shaking(struct native_tls *tls) {
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
     if (result != 1) {
-        tls->failed = !wants_more(tls->ssl, result);
+        tls->failed = !wants_more(tls->ssl, result) || tls->failed;
         ERR_clear_error();
         return false;
     }
@@ -142,7 +148,7 @@ static long read_plain_text(void *secure, uint8_t *ret_data, size_t room) {
         ERR_clear_error();
         int result = SSL_read_ex(tls->ssl, ret_data + total, room - total, &count);
         if (result != 1) {
-            tls->failed = !wants_more(tls->ssl, result); /* a peer that ends in order has no more to say either */
+            tls->failed = !wants_more(tls->ssl, result) || tls->failed; /* the end in order is an end, too */
             break;
         }
         total += count;
@@ -223,6 +229,7 @@ void *native_tls_new(SSL *ssl, const struct native_tls_guard *guard) {
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
+    tls_records_count(&tls->records, ssl);
     return tls;
 }
 

@@ -177,11 +177,22 @@ static void hand_up_kept(struct native_stream *stream) {
     }
 }
 
+/* Moves what is left to the front: `in` grows with that alone, and not with all that came. */
+static void close_gap(struct native_stream *stream) {
+    struct herald_buffer *in = &stream->in;
+    if (stream->in_at > 0) {
+        in->count -= stream->in_at;
+        memmove(in->bytes, in->bytes + stream->in_at, in->count);
+        stream->in_at = 0;
+    }
+}
+
 static bool keep_bytes(struct native_stream *stream, const uint8_t *data, size_t bytes) {
     struct herald_buffer *in = &stream->in;
     if (bytes == 0) {
         return true;
     }
+    close_gap(stream);
     if (!herald_buffer_reserve(in, in->count + bytes)) {
         native_stream_fail(stream, NATIVE_END_MEMORY);
         return false;
@@ -215,11 +226,7 @@ static size_t lacking(struct native_stream *stream) {
 /* Lets a long message be read to where it is kept: as much as it lacks, but not much more than has come of it. */
 static bool read_to_kept(struct native_stream *stream, uv_buf_t *buffer) {
     struct herald_buffer *in = &stream->in;
-    if (stream->in_at > 0) {
-        in->count -= stream->in_at;
-        memmove(in->bytes, in->bytes + stream->in_at, in->count);
-        stream->in_at = 0;
-    }
+    close_gap(stream);
     size_t room = lacking(stream);
     size_t most = in->count > GROWN_BYTES ? in->count : GROWN_BYTES;
     room = room < most ? room : most;

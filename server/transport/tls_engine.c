@@ -7,6 +7,7 @@
 
 #include "client/src/tls.h"
 #include "server/native/native_tls.h"
+#include "server/native/tls_records.h"
 
 #include <nng/supplemental/tls/engine.h>
 #include <openssl/err.h>
@@ -27,6 +28,7 @@ struct nng_tls_engine_conn {
     bool broken;
     struct tls_identity *identity; /* of a listener's connection; NULL: a client's */
     struct tls_checked checked;
+    struct tls_records records;
 };
 
 /* ---- the BIO between libssl and nng ---- */
@@ -106,6 +108,7 @@ static int conn_init(nng_tls_engine_conn *conn, void *tls, nng_tls_engine_config
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(conn->ssl, bio, bio);
+    tls_records_count(&conn->records, conn->ssl);
     if (config->identity) {
         conn->identity = tls_identity_ref(config->identity);
     }
@@ -145,7 +148,8 @@ static int conn_handshake(nng_tls_engine_conn *conn) {
 /* True when the connection may go on. A peer whose certificate has expired, or is not trusted since the CA file changed,
  * gets nothing read and nothing written any more: nng closes its connection then. */
 static bool connection_may_go_on(nng_tls_engine_conn *conn) {
-    conn->broken = conn->broken || (conn->identity && !tls_identity_trusts(conn->identity, conn->ssl, &conn->checked));
+    conn->broken = conn->broken || tls_records_are_too_many(&conn->records) ||
+                   (conn->identity && !tls_identity_trusts(conn->identity, conn->ssl, &conn->checked));
     return !conn->broken;
 }
 
