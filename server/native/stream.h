@@ -142,6 +142,9 @@ struct native_stream *native_stream_dial(struct native_loop *loop, const char *u
 uint64_t native_stream_send(struct native_stream *stream, const struct native_part *parts, size_t count);
 /** Bytes of messages that the kernel has not taken yet. */
 size_t native_stream_unsent(const struct native_stream *stream);
+/** Bytes that the peer's side has taken so far, whether the peer has read them or not. They grow as long as it reads
+ *  something, also while the kernel takes nothing more. */
+uint64_t native_stream_taken(const struct native_stream *stream);
 /** Reads no more for now, and hands no message up. A peer that leaves is then noticed when something is sent. */
 void native_stream_pause(struct native_stream *stream);
 /** Reads on, when the turn ends. */

@@ -57,6 +57,7 @@ struct native_stream {
     bool writing;
     uv_write_t write;
     uint64_t queued, reported; /* positions: of the last message, and told by on_sent() */
+    uint64_t given;            /* bytes that the kernel has taken, but for those of `write` */
 };
 
 struct native_loop {

@@ -5,9 +5,12 @@
  *
  * A long message goes to the kernel at once, from where it lies, if nothing is in front of it.
  */
+#include "client/base/minimum.h"
 #include "server/native/stream_private.h"
 
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 /* With so many messages gathered the peer has enough to begin with. If all waited for the end of the turn, the two sides
  * would work in turns, too. */
@@ -29,6 +32,17 @@ size_t native_stream_unsent(const struct native_stream *stream) {
         rest = stream->flight_payload;
     }
     return rest + stream->out.count;
+}
+
+uint64_t native_stream_taken(const struct native_stream *stream) {
+    size_t written = stream->writing ? stream->chunk - uv_stream_get_write_queue_size(&stream->uv.stream) : 0;
+    uint64_t given = stream->given + written;
+    int fd, waiting = 0; /* in the kernel, for the peer's side to take them */
+    if (stream->state == NATIVE_CLOSING || uv_fileno(&stream->uv.handle, &fd) != 0 ||
+        ioctl(fd, SIOCOUTQ, &waiting) != 0) {
+        return given;
+    }
+    return given - herald_min_u64((uint64_t)waiting, given);
 }
 
 void native_stream_report(struct native_stream *stream) {
@@ -94,7 +108,9 @@ static bool try_flight(struct native_stream *stream) {
         native_stream_fail(stream, NATIVE_END_PEER);
         return false;
     }
-    stream->flight_at += taken > 0 ? (size_t)taken : 0;
+    size_t count = taken > 0 ? (size_t)taken : 0;
+    stream->flight_at += count;
+    stream->given += count;
     return true;
 }
 
@@ -109,6 +125,7 @@ static void on_written(uv_write_t *write, int status) {
         return;
     }
     stream->flight_at += stream->chunk;
+    stream->given += stream->chunk;
     native_stream_push(stream);
     native_stream_report(stream);
 }
@@ -204,14 +221,14 @@ static size_t make_head(bool is_ipc, uint64_t bytes, uint8_t ret_head[NATIVE_HEA
 }
 
 /* Gives the kernel a long message from where it lies. Returns: what it has taken. */
-static size_t try_long(struct native_stream *stream, const struct native_part *parts, size_t count) {
+static size_t try_long(struct native_stream *stream, const struct native_part *parts, size_t part_count) {
     uv_buf_t buffers[LONG_PARTS];
     size_t used = 0;
     native_stream_push(stream);
     if (stream->state != NATIVE_OPEN || stream->writing) {
         return 0;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < part_count; i++) {
         if (parts[i].bytes > 0) {
             buffers[used++] = uv_buf_init((char *)(uintptr_t)parts[i].data, (unsigned)parts[i].bytes);
         }
@@ -220,7 +237,9 @@ static size_t try_long(struct native_stream *stream, const struct native_part *p
     if (taken < 0 && taken != UV_EAGAIN) {
         native_stream_fail(stream, NATIVE_END_PEER);
     }
-    return taken > 0 ? (size_t)taken : 0;
+    size_t count = taken > 0 ? (size_t)taken : 0;
+    stream->given += count;
+    return count;
 }
 
 static bool queue_parts(struct native_stream *stream, const struct native_part *parts, size_t count, size_t bytes,

@@ -47,8 +47,10 @@ static struct native_port *choose_port(struct native_listener *native) {
     return best;
 }
 
+/* It is counted at once: a busy loop, which adopts it later, would seem to have few connections and be given all. */
 static void hand_to_port(struct native_port *here, struct native_port *port, int fd) {
     struct adopt_work *adopt = port == here ? NULL : malloc(sizeof(*adopt));
+    atomic_fetch_add(&(adopt == NULL ? here : port)->connection_count, 1);
     if (adopt == NULL) {
         native_port_adopt(here, fd);
         return;

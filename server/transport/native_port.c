@@ -17,7 +17,7 @@
 
 /* How long a peer may take to greet. */
 #define GREETING_MS 10000u
-/* Longest wait of a reply for a peer that does not read. */
+/* Longest wait of a reply for a peer that reads nothing. */
 #define SEND_TIMEOUT_US 10000000u
 #define TICK_MS         500u
 /* A connection with more unsent bytes is not read … until it has less. */
@@ -34,6 +34,7 @@ struct native_peer {
     uint32_t id;                  /* 0: it has not greeted, or was turned away */
     unsigned exchanges;           /* that it has */
     struct exchange *sending, *last_sending;
+    uint64_t taken, taken_us;        /* what it has taken of its replies, and when it was seen to take more */
     bool is_full;                    /* not read, because it does not read */
     bool is_starved;                 /* not read for want of an exchange */
     struct native_peer *prev, *next; /* in starved */
@@ -45,6 +46,10 @@ static struct native_listener *native_of(const struct native_port *port) {
 }
 
 /* ---- connections ---- */
+
+static void uncount_connection(struct native_port *port) {
+    atomic_fetch_sub(&port->connection_count, 1);
+}
 
 /* An id that no open connection has. */
 static uint32_t new_id(struct native_port *port) {
@@ -110,7 +115,7 @@ static void on_peer_stream_end(void *user, enum native_end why) {
     }
     peer->exchanges--;
     free_peer_when_left(peer);
-    atomic_fetch_sub(&port->connection_count, 1);
+    uncount_connection(port);
     native_port_note_closed(port);
 }
 
@@ -347,7 +352,18 @@ static void on_peer_sent(void *user, uint64_t position) {
     }
 }
 
-/* Closes connections that have not read a reply for too long. */
+/* Whether a peer has read nothing for too long, although there was something to read. */
+static bool is_deaf(struct native_peer *peer, uint64_t now_us) {
+    uint64_t taken = native_stream_taken(peer->stream);
+    if (taken != peer->taken) {
+        peer->taken = taken;
+        peer->taken_us = now_us;
+    }
+    return now_us >= atomic_load(&peer->sending->sending_since_us) + SEND_TIMEOUT_US &&
+           now_us >= peer->taken_us + SEND_TIMEOUT_US;
+}
+
+/* Closes connections that have read nothing for too long. */
 static void on_send_tick(uv_timer_t *tick) {
     struct native_port *port = tick->data;
     struct native_peer *peer, *next;
@@ -355,7 +371,7 @@ static void on_send_tick(uv_timer_t *tick) {
     bool sends = false;
     HASH_ITER (hh, port->peers, peer, next) {
         sends |= peer->sending != NULL;
-        if (peer->sending != NULL && now_us >= atomic_load(&peer->sending->sending_since_us) + SEND_TIMEOUT_US) {
+        if (peer->sending != NULL && is_deaf(peer, now_us)) {
             native_stream_close(peer->stream);
         }
     }
@@ -501,6 +517,7 @@ void native_port_adopt(struct native_port *port, int fd) {
     if (peer == NULL || (listener->tls != NULL && tls == NULL)) {
         free(peer);
         (void)close(fd);
+        uncount_connection(port);
         return;
     }
     const struct native_stream_options options = {
@@ -517,10 +534,10 @@ void native_port_adopt(struct native_port *port, int fd) {
     peer->stream = native_stream_adopt(port->streams, fd, &options);
     if (peer->stream == NULL) {
         free(peer);
+        uncount_connection(port);
         return;
     }
     port->open++;
-    atomic_fetch_add(&port->connection_count, 1);
 }
 
 void native_port_note_closed(struct native_port *port) {

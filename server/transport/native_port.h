@@ -37,7 +37,7 @@ struct native_port {
     struct loop_work wake;
     atomic_bool woken; /* wake is posted */
     atomic_uint starved_count;
-    atomic_uint connection_count; /* for the choice of a port */
+    atomic_uint connection_count; /* for the choice of a port; those that are on their way to it, too */
     bool is_ending;
     atomic_bool has_ended; /* nothing of it is left on the loop */
 };
@@ -64,7 +64,7 @@ void native_port_end(struct native_port *port);
 void native_port_hang_up(struct native_port *port);
 /** Lets listener_sweep() run there, LISTENER_SWEEP_MS from now. Any thread. */
 void native_port_sweep_later(struct native_port *port);
-/** Serves an accepted socket, which it takes. On the loop's thread. */
+/** Serves an accepted socket, which it takes; connection_count counts it already. On the loop's thread. */
 void native_port_adopt(struct native_port *port, int fd);
 void native_port_share(struct native_port *port);
 void native_port_unshare(struct native_port *port);

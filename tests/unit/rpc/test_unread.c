@@ -8,6 +8,7 @@
 #include "server/transport/unread.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -136,6 +137,75 @@ static void test_unread_flood_is_not_read_on(void **state) {
     fixture_free(fixture);
 }
 
+#define SLOW_QUESTIONS 400u
+#define SLOW_S         11
+/* So little that the kernel takes nothing more of the server in that time. */
+#define SLOW_BYTES 1024u
+
+struct slow {
+    int fd;
+    uint8_t head[8];
+    size_t head_bytes, rest; /* of the reply that is being read */
+    unsigned replies;
+};
+
+/* Reads up to @bytes. False: the server has ended the connection. */
+static bool read_some(struct slow *slow, size_t bytes) {
+    static uint8_t data[65536];
+    ssize_t count = recv(slow->fd, data, bytes, 0);
+    for (ssize_t at = 0; at < count;) {
+        if (slow->head_bytes < sizeof(slow->head)) {
+            slow->head[slow->head_bytes++] = data[at++];
+            slow->rest = (size_t)slow->head[5] << 16 | (size_t)slow->head[6] << 8 | slow->head[7];
+            continue;
+        }
+        size_t part = slow->rest < (size_t)(count - at) ? slow->rest : (size_t)(count - at);
+        slow->rest -= part;
+        at += (ssize_t)part;
+        if (slow->rest == 0) {
+            slow->replies++;
+            slow->head_bytes = 0;
+        }
+    }
+    return count > 0;
+}
+
+static void *ask_on(void *arg) {
+    const int *fd = arg;
+    for (unsigned i = 0; i < SLOW_QUESTIONS; i++) {
+        (void)send(*fd, QUESTION, sizeof(QUESTION) - 1, MSG_NOSIGNAL);
+    }
+    return NULL;
+}
+
+/* Who reads slowly, but reads, gets all, however long that takes. */
+static void test_unread_slow_reader_gets_all(void **state) {
+    const struct timespec pause = {.tv_nsec = 100000000};
+    struct raw_link link;
+    pthread_t asker;
+    (void)state;
+    if (!fixture_is_native()) {
+        skip();
+    }
+    struct fixture *fixture = fixture_new();
+    fixture_listen(fixture);
+    raw_link_open(&link, fixture->url);
+    struct slow slow = {.fd = link.fd};
+    assert_int_equal(setsockopt(link.fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int)), 0);
+    assert_int_equal(pthread_create(&asker, NULL, ask_on, &link.fd), 0);
+    for (int i = 0; i < SLOW_S * 10; i++) {
+        assert_true(read_some(&slow, SLOW_BYTES));
+        nanosleep(&pause, NULL);
+    }
+    assert_in_range(slow.replies, 1, SLOW_QUESTIONS / 2);
+    while (slow.replies < SLOW_QUESTIONS) {
+        assert_true(read_some(&slow, 65536));
+    }
+    pthread_join(asker, NULL);
+    raw_link_close(&link);
+    fixture_free(fixture);
+}
+
 int main(void) {
     watchdog_enable(false); /* its calls would need places too */
     const struct CMUnitTest tests[] = {
@@ -144,6 +214,7 @@ int main(void) {
         cmocka_unit_test(test_unread_flood_does_not_keep_the_places),
         cmocka_unit_test(test_unread_flood_does_not_keep_memory),
         cmocka_unit_test(test_unread_flood_is_not_read_on),
+        cmocka_unit_test(test_unread_slow_reader_gets_all),
     };
     return cmocka_run_group_tests_name("rpc.unread", tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -411,6 +412,71 @@ static void test_exchange_listener_on_a_loop_that_never_ran_is_closed(void **sta
     loop_free(layer.loop);
 }
 
+/* ---- several loops ---- */
+
+#define STRANGERS 8u
+
+static atomic_bool holds_loop;
+
+static void hold_loop(struct loop_work *work) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    (void)work;
+    while (atomic_load(&holds_loop)) {
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* Opens connections, and counts those that are greeted. */
+static unsigned count_greeted(const char *url, unsigned expected) {
+    struct pollfd wait[STRANGERS];
+    unsigned greeted = 0;
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        wait[i] = (struct pollfd){.fd = stranger_connect(url), .events = POLLIN};
+        assert_true(wait[i].fd >= 0);
+    }
+    for (int waited = 0; greeted < expected && waited < PATIENCE_MS; waited += 5) {
+        (void)poll(NULL, 0, 5);
+        assert_true(poll(wait, STRANGERS, 0) >= 0);
+        greeted = 0;
+        for (unsigned i = 0; i < STRANGERS; i++) {
+            greeted += (wait[i].revents & POLLIN) != 0;
+        }
+    }
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        close(wait[i].fd);
+    }
+    return greeted;
+}
+
+/* Connections that wait for a busy loop count as its own: the others go elsewhere. */
+static void test_exchange_busy_loop_is_not_given_all_connections(void **state) {
+    struct loop_work work = {.run = hold_loop};
+    struct listener *listener = NULL;
+    struct loop *loops[2];
+    pthread_t threads[2];
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(loop_new(i, &loops[i], NULL), HERALD_OK);
+        assert_int_equal(pthread_create(&threads[i], NULL, run_layer_loop, loops[i]), 0);
+    }
+    struct listener_options options = layer_options();
+    options.is_native = true;
+    options.loops = loops;
+    options.loop_count = 2;
+    assert_int_equal(listener_open("tcp://127.0.0.1:0", &options, &listener, NULL), HERALD_OK);
+    atomic_store(&holds_loop, true);
+    loop_post(loops[1], &work);
+    unsigned greeted = count_greeted(listener_url(listener), STRANGERS / 2);
+    atomic_store(&holds_loop, false);
+    assert_int_equal(greeted, STRANGERS / 2);
+    assert_true(listener_close(listener));
+    for (unsigned i = 0; i < 2; i++) {
+        loop_stop(loops[i]);
+        pthread_join(threads[i], NULL);
+        loop_free(loops[i]);
+    }
+}
+
 /* ---- the kernel's queue ---- */
 
 /* How many connections may wait for the only listener on TCP of this process; 0: there is none. */
@@ -460,6 +526,7 @@ int main(void) {
         TEST(test_exchange_listener_opens_no_context_while_its_socket_closes),
         TEST(test_exchange_listener_lets_a_thousand_clients_come_at_once),
         cmocka_unit_test(test_exchange_listener_on_a_loop_that_never_ran_is_closed),
+        cmocka_unit_test(test_exchange_busy_loop_is_not_given_all_connections),
     };
     return cmocka_run_group_tests_name("transport.exchange", tests, NULL, NULL);
 }
