@@ -3,6 +3,7 @@
 
 /* Shared by native_calls.c (the engine), native_op.c (memory of operations), native_hub.c (what belongs to a loop) and
  * native_lane.c (a connection). */
+#include "client/base/backoff.h"
 #include "client/src/call_pool.h"
 #include "server/native/stream.h"
 #include "server/outgoing/native_calls.h"
@@ -101,9 +102,9 @@ struct lane {
     struct hub *hub;
     struct lane *next, *prev; /* in the hub, once it is used */
     bool is_used, is_open, is_closing;
-    bool is_told, is_ended;       /* close_work has come; the stream has ended for good */
-    struct native_stream *stream; /* NULL: none */
-    uint32_t backoff_ms;
+    bool is_told, is_ended;        /* close_work has come; the stream has ended for good */
+    struct native_stream *stream;  /* NULL: none */
+    struct herald_backoff backoff; /* of redial */
     uint32_t last_id;
     struct op **table; /* by id, chained */
     size_t table_size, table_count;

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <utlist.h>
 
-/* Backoff of reconnects, as of nng's dialer: the first nearly at once, then less and less often. */
+/* Backoff of reconnects: the first nearly at once, then less and less often. Only a reply shows that a server is well: one
+ * may greet and break the protocol then, each time. */
 #define RECONNECT_MIN_MS 10u
 #define RECONNECT_MAX_MS 1000u
 #define GREETING_MS      5000u
@@ -137,7 +138,6 @@ static void pump(struct lane *lane) {
 static void on_stream_open(void *user) {
     struct lane *lane = user;
     lane->is_open = true;
-    lane->backoff_ms = RECONNECT_MIN_MS;
     herald_endpoint_note_connection(lane->line->endpoint, true);
     pump(lane);
 }
@@ -171,6 +171,7 @@ static bool on_stream_message(void *user, uint8_t *data, size_t bytes) {
     if (op == NULL) {
         return true;
     }
+    herald_backoff_succeeded(&lane->backoff);
     op->reply_bytes = bytes - ID_BYTES;
     if (op->state == OP_WAITING && op->call->kind != CALL_BLOCKING) {
         op->reply = data + ID_BYTES;
@@ -243,9 +244,7 @@ static void dial_lane(struct lane *lane) {
 }
 
 static void dial_later(struct lane *lane) {
-    uint32_t wait_ms = (uint32_t)(herald_random() % lane->backoff_ms);
-    lane->backoff_ms = lane->backoff_ms * 2 < RECONNECT_MAX_MS ? lane->backoff_ms * 2 : RECONNECT_MAX_MS;
-    hub_set_due(lane->hub, &lane->redial, herald_now_ms() + wait_ms);
+    hub_set_due(lane->hub, &lane->redial, herald_now_ms() + herald_backoff_failed(&lane->backoff));
 }
 
 static void dial_or_wait(struct lane *lane) {
@@ -300,7 +299,7 @@ void lane_init(struct lane *lane, struct line *line, struct hub *hub) {
     lane->redial = (struct due){.index = DUE_NONE, .fire = on_redial};
     lane->line = line;
     lane->hub = hub;
-    lane->backoff_ms = RECONNECT_MIN_MS;
+    lane->backoff = (struct herald_backoff){.min_ms = RECONNECT_MIN_MS, .max_ms = RECONNECT_MAX_MS};
     lane->last_id = (uint32_t)herald_random();
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What is the native engine's own; that calls over it are as over nng is seen by unit.client.native_call and
@@ -281,6 +282,53 @@ static void test_requests_that_nobody_reads_are_not_sent(void **state) {
     free(service);
 }
 
+/* ---- a server that greets and breaks the protocol ---- */
+
+#define BREACHES_MS 1000
+/* With full jitter a wait may be short, but not that many in a row. */
+#define BREACHES_MAX 40
+
+struct breaker {
+    int fd;
+    atomic_int breaches;
+};
+
+/* Sends what is too short to be a reply. */
+static void *break_protocol(void *arg) {
+    static const uint8_t breach[] = {0, 'S', 'P', 0, 0, 0x31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 'x', 'x'};
+    struct breaker *breaker = arg;
+    int connection;
+    while ((connection = accept(breaker->fd, NULL, NULL)) >= 0) {
+        atomic_fetch_add(&breaker->breaches, 1);
+        assert_int_equal(send(connection, breach, sizeof(breach), MSG_NOSIGNAL), sizeof(breach));
+        close(connection);
+    }
+    return NULL;
+}
+
+/* That a connection came about does not end the backoff. */
+static void test_server_that_breaks_the_protocol_is_called_less_and_less_often(void **state) {
+    (void)state;
+    const struct timespec time = {.tv_sec = BREACHES_MS / 1000, .tv_nsec = BREACHES_MS % 1000 * 1000000};
+    struct loops loops;
+    char url[64];
+    struct breaker breaker = {.fd = listen_deaf(url)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, break_protocol, &breaker), 0);
+    make_loops(&loops);
+    start_loops(&loops);
+    struct herald_channel *channel = open_channel(&loops, url, NULL);
+    assert_true(wait_for_count(&breaker.breaches, 2));
+    nanosleep(&time, NULL);
+    assert_in_range(atomic_load(&breaker.breaches), 2, BREACHES_MAX);
+    herald_channel_close(channel);
+    stop_loops(&loops);
+    free_loops(&loops);
+    shutdown(breaker.fd, SHUT_RD);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close(breaker.fd);
+}
+
 /* ---- the order of the end ---- */
 
 static void test_channel_closes_after_its_loops_have_ended(void **state) {
@@ -333,6 +381,7 @@ int main(void) {
         cmocka_unit_test(test_calls_of_a_loop_end_on_it_over_its_own_connection),
         cmocka_unit_test(test_each_call_ends_once_while_connections_are_lost),
         cmocka_unit_test(test_requests_that_nobody_reads_are_not_sent),
+        cmocka_unit_test(test_server_that_breaks_the_protocol_is_called_less_and_less_often),
         cmocka_unit_test(test_channel_closes_after_its_loops_have_ended),
         cmocka_unit_test(test_channel_closes_when_its_loops_never_ran),
         cmocka_unit_test(test_engine_speaks_all_but_inproc),
