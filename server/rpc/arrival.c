@@ -65,6 +65,22 @@ static enum herald_code enter_part(const struct arrival *arrival, gate_of_part_f
     return code;
 }
 
+static void leave_part(atomic_uint *part, bool *holds) {
+    if (*holds) {
+        *holds = false;
+        in_flight_leave_part(part);
+    }
+}
+
+/* Who is refused takes no place from others until the refusal has left. */
+static void leave_parts(struct arrival *arrival) {
+    struct in_flight *in_flight = &arrival->parts->in_flight;
+    leave_part(&in_flight->anonymous, &arrival->anonymous);
+    leave_part(&in_flight->anonymous_waiting, &arrival->anonymous_waiting);
+    leave_part(&in_flight->strangers, &arrival->stranger);
+    leave_part(&in_flight->waiting, &arrival->waiting);
+}
+
 enum herald_code arrival_enter_as_stranger(struct arrival *arrival, const struct rpc_method *method, bool anonymous,
                                            struct herald_error *reterr) {
     if (method && method->own) {
@@ -86,14 +102,10 @@ enum herald_code arrival_enter_as_stranger(struct arrival *arrival, const struct
     if (code == HERALD_OK && waits) {
         code = enter_part(arrival, gate_waiting, &arrival->waiting, reterr);
     }
-    return code;
-}
-
-static void leave_part(atomic_uint *part, bool *holds) {
-    if (*holds) {
-        *holds = false;
-        in_flight_leave_part(part);
+    if (code != HERALD_OK) {
+        leave_parts(arrival);
     }
+    return code;
 }
 
 void arrival_leave(struct arrival *arrival) {

@@ -53,7 +53,8 @@ enum herald_code arrival_enter_method(struct arrival *arrival, struct rpc_method
 /**
  * Takes the places of a call of a stranger, those that it has not: gate_stranger(), and gate_waiting() for a method that
  * waits. A call without a credential takes them on arrival, any other once its caller is known. Who has no credential also
- * needs gate_anonymous() and gate_anonymous_waiting(). Does nothing for a method of herald.rpc.v1.
+ * needs gate_anonymous() and gate_anonymous_waiting(). If one of them refuses, the call has none of these places. Does nothing
+ * for a method of herald.rpc.v1.
  *
  * @method     NULL: not known yet
  * @anonymous  it has no caller

@@ -1,8 +1,10 @@
 #include "cmocka_headers.h"
 #include "herald/job/v1/job.server.h"
 #include "server/programs/settings.h"
+#include "server/rpc/arrival.h"
 #include "server/rpc/gates.h"
 #include "server/rpc/request_text.h"
+#include "server/rpc/server_parts.h"
 
 #include <string.h>
 
@@ -178,6 +180,26 @@ static void test_gate_anonymous_leaves_room_for_calls_with_a_credential(void **s
     assert_int_equal(in_flight.anonymous, 1);
     assert_int_equal(in_flight.anonymous_waiting, 1);
     in_flight_fini(&in_flight);
+}
+
+/* A refused call keeps no place until its refusal has left: the next one of its caller finds one. */
+static void test_gate_refused_stranger_keeps_no_place(void **state) {
+    struct server_parts parts = {.limits = LIMITS};
+    struct arrival first = {.parts = &parts}, second = {.parts = &parts}, third = {.parts = &parts};
+    const struct rpc_method waits = {.schema = herald_job_v1_job_service_wait_job_method};
+    const struct rpc_method gets = {.schema = herald_job_v1_job_service_get_job_method};
+    struct herald_error error;
+    (void)state;
+    in_flight_init(&parts.in_flight);
+    parts.limits.max_strangers = 3;
+    parts.limits.max_anonymous = 2;
+    parts.limits.max_anonymous_waiting = 1;
+    assert_int_equal(arrival_enter_as_stranger(&first, &waits, true, &error), HERALD_OK);
+    assert_int_equal(arrival_enter_as_stranger(&second, &waits, true, &error), HERALD_RESOURCE_EXHAUSTED);
+    assert_int_equal(arrival_enter_as_stranger(&third, &gets, true, &error), HERALD_OK);
+    assert_int_equal(parts.in_flight.anonymous, 2);
+    assert_int_equal(parts.in_flight.strangers, 2);
+    assert_int_equal(parts.in_flight.waiting, 1);
 }
 
 static void test_gate_draining_refuses_all(void **state) {
@@ -561,6 +583,7 @@ int main(void) {
         TEST(test_gate_probes_off_refuses_probes_only),
         TEST(test_gate_in_flight_refuses_when_all_places_are_taken),
         TEST(test_gate_anonymous_leaves_room_for_calls_with_a_credential),
+        TEST(test_gate_refused_stranger_keeps_no_place),
         TEST(test_gate_draining_refuses_all),
         TEST(test_gate_method_refuses_beyond_its_limit),
         TEST(test_gate_method_refuses_waiting_calls_beyond_adaptive_limit),
