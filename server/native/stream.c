@@ -4,6 +4,7 @@
  * of which more than KEPT_BYTES have come is read into `in` itself, which grows with what comes, not with what the peer
  * announces.
  */
+#include "client/base/minimum.h"
 #include "server/native/stream_private.h"
 #include "server/runtime/call.h"
 
@@ -14,7 +15,12 @@
 
 /* The beginning of a message is copied for each read only up to this size. */
 #define KEPT_BYTES 4096u
-/* A read that fills so much of the buffer is the last one of its turn: others want to be read too. */
+/* A read has room for so much at first. While it holds few messages, the next one has room for twice as much; after one with
+ * many it has little again. So nobody who sends many small messages keeps the others waiting. */
+#define ROOM_LEAST    8192u
+#define FEW_MESSAGES  16u
+#define MANY_MESSAGES 64u
+/* A read of a long message that fills so much is the last one of its turn. */
 #define FLOOD_BYTES (NATIVE_SCRATCH_BYTES / 2)
 /* `in` grows by that much, or to twice its size, before the bytes have come. */
 #define GROWN_BYTES 65536u
@@ -161,6 +167,7 @@ static size_t hand_up(struct native_stream *stream, uint8_t *data, size_t bytes)
             break;
         }
         at += done;
+        stream->handed++;
     }
     return at;
 }
@@ -258,7 +265,18 @@ static void on_stream_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf
     if (kept > 0) {
         memcpy(scratch, stream->in.bytes + stream->in_at, kept);
     }
-    *buffer = uv_buf_init((char *)scratch + kept, (unsigned)(NATIVE_SCRATCH_BYTES - kept));
+    size_t room = herald_min_u64(stream->room, NATIVE_SCRATCH_BYTES - kept);
+    *buffer = uv_buf_init((char *)scratch + kept, (unsigned)room);
+}
+
+/* Chooses the room of the next read by what this one held. */
+static void choose_room(struct native_stream *stream, bool was_filled) {
+    if (stream->handed > MANY_MESSAGES) {
+        stream->room = ROOM_LEAST;
+    } else if (was_filled && stream->handed <= FEW_MESSAGES) {
+        stream->room = (uint32_t)herald_min_u64(stream->room * 2u, NATIVE_SCRATCH_BYTES);
+    }
+    stream->handed = 0;
 }
 
 /* Takes what the secure layer makes of what came. */
@@ -297,9 +315,10 @@ static void on_stream_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *b
         return;
     }
     stream->loop->read_us = clock_now_us();
+    bool is_long = is_kept_long(stream), was_filled = (size_t)count == buffer->len;
     if (stream->options.secure_ops != NULL) {
         take_secured_bytes(stream, (const uint8_t *)buffer->base, (size_t)count);
-    } else if (is_kept_long(stream)) {
+    } else if (is_long) {
         stream->in.count += (size_t)count;
         hand_up_kept(stream);
     } else {
@@ -308,7 +327,10 @@ static void on_stream_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *b
         native_loop_reset_buffer(stream->loop, &stream->in, KEPT_BYTES);
         take_from_scratch(stream, stream->loop->scratch, kept + (size_t)count);
     }
-    if ((size_t)count == buffer->len && buffer->len > FLOOD_BYTES && !stream->paused) {
+    if (!is_long) {
+        choose_room(stream, was_filled);
+    }
+    if (was_filled && (!is_long || buffer->len > FLOOD_BYTES) && !stream->paused) {
         native_stream_pause(stream); /* libuv would read on at once */
         native_stream_resume(stream);
     }
@@ -368,6 +390,7 @@ static struct native_stream *make_stream(struct native_loop *loop, const struct 
     stream->loop = loop;
     stream->options = *options;
     stream->state = NATIVE_DIALLING;
+    stream->room = ROOM_LEAST;
     if (options->is_ipc) {
         (void)uv_pipe_init(loop_uv(loop->loop), &stream->uv.pipe, 0);
     } else {

@@ -8,7 +8,8 @@
  *
  * Threads: all functions of a stream, and all callbacks, on the thread of its loop. There is no other thread.
  *
- * Receiving: one read takes what the kernel has, up to 256 KiB. Messages are handed up where they lie in that buffer.
+ * Receiving: one read takes what the kernel has, up to 256 KiB; 8 KiB where that is many messages. Messages are handed up
+ * where they lie in that buffer.
  * Sending: messages of one turn of the loop leave together when the turn ends, or sixteen at a time if they are more. A
  * stream does not bound what it keeps for a peer that does not read: its owner looks at native_stream_unsent(), and
  * pauses reading or closes.

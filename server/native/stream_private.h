@@ -48,6 +48,8 @@ struct native_stream {
     /* What was received and not handed up. */
     struct herald_buffer in;
     size_t in_at;
+    uint32_t room;   /* of the next read, bytes */
+    uint32_t handed; /* messages that the present one held */
     /* What is to be sent: first `flight`, which does not change, then `out`. */
     struct herald_buffer flight, out;
     unsigned gathered;     /* messages in out */

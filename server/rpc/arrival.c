@@ -72,7 +72,7 @@ static void leave_part(atomic_uint *part, bool *holds) {
     }
 }
 
-/* Who is refused takes no place from others until the refusal has left. */
+/* Who is refused keeps none of these places: others would lack them until the refusal has left. */
 static void leave_parts(struct arrival *arrival) {
     struct in_flight *in_flight = &arrival->parts->in_flight;
     leave_part(&in_flight->anonymous, &arrival->anonymous);

@@ -40,6 +40,8 @@ struct side {
     atomic_size_t unsent, largest_unsent;
     atomic_ullong position, sent;
     atomic_bool holds;
+    atomic_bool is_held;        /* the loop */
+    atomic_uint before_urgent;  /* messages that came before the one that says "urgent" */
     struct native_stream *last; /* the loop's */
     atomic_int reply_first;     /* first byte of the last message that a dialled stream got */
 };
@@ -74,7 +76,10 @@ static bool on_message(void *user, uint8_t *data, size_t bytes) {
     if (atomic_load(&side->holds) && bytes >= 8 && memcmp(data + 4, "hold", 4) == 0) {
         return false;
     }
-    atomic_fetch_add(&side->messages, 1);
+    unsigned before = atomic_fetch_add(&side->messages, 1);
+    if (bytes == 10 && memcmp(data + 4, "urgent", 6) == 0) {
+        atomic_store(&side->before_urgent, before);
+    }
     const struct native_part parts[] = {{data, bytes / 2}, {data + bytes / 2, bytes - bytes / 2}};
     uint64_t position = native_stream_send(peer->stream, parts, 2);
     size_t unsent = native_stream_unsent(peer->stream);
@@ -101,7 +106,7 @@ static const struct native_stream_ops ECHO = {on_open, on_message, on_sent, on_e
 
 static void on_wake(struct loop_work *work);
 
-enum order_kind { ADOPT, RESUME, END };
+enum order_kind { ADOPT, RESUME, HOLD, END };
 
 struct order {
     struct loop_work work; /* first */
@@ -135,6 +140,11 @@ static void on_wake(struct loop_work *work) {
     switch (order->what) {
     case ADOPT:
         adopt(side, order->fd);
+        break;
+    case HOLD:
+        while (atomic_load(&side->is_held)) {
+            sleep_ms(1);
+        }
         break;
     case RESUME:
         native_stream_resume(side->last);
@@ -597,6 +607,37 @@ static void test_slow_reader_is_counted_and_gets_all(void **state) {
     stop_side(&side);
 }
 
+#define FLOOD_MESSAGES 5000u
+/* Two reads of small messages, at most. */
+#define FLOOD_TURN_MAX 1300u
+
+/* Who sends much does not keep another waiting until all of it is done. */
+static void test_flood_leaves_room_for_others(void **state) {
+    (void)state;
+    struct side side;
+    static uint8_t frames[FLOOD_MESSAGES][13];
+    static const uint8_t urgent[] = {0, 0, 0, 0, 0, 0, 0, 10, 0x80, 0, 0, 1, 'u', 'r', 'g', 'e', 'n', 't'};
+    for (unsigned i = 0; i < FLOOD_MESSAGES; i++) {
+        memcpy(frames[i], (const uint8_t[]){0, 0, 0, 0, 0, 0, 0, 5, 0x80, 0, 0, 1, 'x'}, sizeof(frames[i]));
+    }
+    start_side(&side, false);
+    int flood = connect_stranger(&side), other = connect_stranger(&side);
+    assert_true(stranger_greet(flood));
+    assert_true(stranger_greet(other));
+    EXPECT_SOON(atomic_load(&side.opened) == 2);
+    atomic_store(&side.is_held, true);
+    order(&side, HOLD, -1);
+    stranger_send(flood, frames, sizeof(frames));
+    stranger_send(other, urgent, sizeof(urgent));
+    atomic_store(&side.is_held, false);
+    expect_bytes(other, urgent, sizeof(urgent));
+    assert_true(atomic_load(&side.before_urgent) <= FLOOD_TURN_MAX);
+    expect_bytes(flood, frames, sizeof(frames));
+    close(flood);
+    close(other);
+    stop_side(&side);
+}
+
 static void test_hang_ups_at_any_byte_are_survived(void **state) {
     (void)state;
     struct side side;
@@ -644,6 +685,7 @@ int main(void) {
         cmocka_unit_test(test_message_that_is_not_taken_comes_again),
         cmocka_unit_test(test_many_messages_of_a_turn_are_sent_in_parts),
         cmocka_unit_test(test_slow_reader_is_counted_and_gets_all),
+        cmocka_unit_test(test_flood_leaves_room_for_others),
         cmocka_unit_test(test_hang_ups_at_any_byte_are_survived),
         cmocka_unit_test(test_end_with_open_streams_ends_each_once),
     };
