@@ -77,7 +77,7 @@ bool native_accept_begin(struct native_port *port);
 void native_accept_end(struct native_port *port);
 
 /* native_self_call.c */
-/** As self_call(), by a stream of the port's loop. Any thread but a loop's. */
+/** As self_call(), by a stream of the port's loop; NULL also if that is too busy to tell. Any thread but a loop's. */
 const char *native_self_call(struct native_port *port, const struct self_call *call);
 
 /* native_exchange.c */

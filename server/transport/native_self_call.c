@@ -13,6 +13,9 @@
 
 /* Pause between attempts to connect. */
 #define REDIAL_MS 500u
+/* Turns of the loop within which a listener that is well answers, with TLS too. A loop that has not made so many in time is
+ * busy: that proves nothing, and to open the listener again would only cut off its clients. */
+#define TURNS_ENOUGH 24u
 /* The number of the request, and its bytes in front of it. */
 #define ID       "\x80\0\0\x01"
 #define ID_BYTES 4u
@@ -20,6 +23,8 @@
 struct native_self_call {
     struct loop_work begin; /* first */
     struct loop_work end;
+    struct loop_work turn; /* posted again each turn, TURNS_ENOUGH times */
+    atomic_uint turns;
     struct native_port *port;
     const struct self_call *call; /* the caller's: see given_up */
     const char *url;              /* the listener's */
@@ -27,7 +32,7 @@ struct native_self_call {
     uint32_t timeout_ms;
     void *tls; /* of the stream that is to be made */
     struct native_stream *stream;
-    atomic_uint shares; /* of the caller, of begin and end, of the stream */
+    atomic_uint shares; /* of the caller, of begin, end and turn, of the stream */
     /* Under the lock of the listener: */
     bool given_up; /* the caller has gone, and with it `call` */
     bool done;
@@ -127,6 +132,16 @@ static void on_self_begin(struct loop_work *work) {
     unshare_call(self);
 }
 
+static void on_self_turn(struct loop_work *work) {
+    struct native_self_call *self =
+        (struct native_self_call *)(void *)((char *)work - offsetof(struct native_self_call, turn));
+    if (atomic_fetch_add(&self->turns, 1) + 1 < TURNS_ENOUGH && !atomic_load(&self->port->has_ended)) {
+        loop_post(self->port->loop, &self->turn);
+    } else {
+        unshare_call(self);
+    }
+}
+
 static void on_self_given_up(struct loop_work *work) {
     struct native_self_call *self =
         (struct native_self_call *)(void *)((char *)work - offsetof(struct native_self_call, end));
@@ -161,13 +176,14 @@ static struct native_self_call *new_self_call(struct native_port *port, const st
     }
     self->begin.run = on_self_begin;
     self->end.run = on_self_given_up;
+    self->turn.run = on_self_turn;
     self->port = port;
     self->call = call;
     self->url = call->url;
     self->max_reply_bytes = call->max_reply_bytes;
     self->timeout_ms = call->timeout_ms;
     self->tls = tls;
-    atomic_init(&self->shares, 3);
+    atomic_init(&self->shares, 4);
     native_port_share(port);
     return self;
 }
@@ -181,11 +197,13 @@ static const char *call_once(struct native_port *port, const struct self_call *c
         return native_end_text(NATIVE_END_MEMORY);
     }
     loop_post(port->loop, &self->begin);
+    loop_post(port->loop, &self->turn);
     pthread_mutex_lock(&native->lock);
     while (!self->done && !atomic_load(&port->has_ended) && failure == 0) {
         failure = pthread_cond_timedwait(&native->changed, &native->lock, until);
     }
-    const char *why = self->done ? self->why : "no reply in time";
+    bool is_busy = !self->done && atomic_load(&self->turns) < TURNS_ENOUGH;
+    const char *why = self->done ? self->why : is_busy ? NULL : "no reply in time";
     self->given_up = true;
     pthread_mutex_unlock(&native->lock);
     loop_post(port->loop, &self->end);

@@ -4,10 +4,13 @@
 #include "server/transport/native_port.h"
 #include "server/transport/sendmsg.h"
 
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* The second cure: without the executable's own sendmsg() hang-ups kill a listener, and the watchdog revives it. */
 
@@ -89,6 +92,54 @@ static void test_watchdog_reopens_a_native_listener_that_is_deaf(void **state) {
     assert_true(eventually(answers_again, fixture));
 }
 
+/* ---- a loop that makes few turns ---- */
+
+#define SLOW_TURN_MS 1000
+#define SLOW_FOR_MS  8000
+
+static atomic_bool is_slow, was_slow;
+
+static void sleep_ms(long ms) {
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+static void on_slow_turn(struct loop_work *work) {
+    sleep_ms(SLOW_TURN_MS);
+    if (atomic_load(&is_slow)) {
+        loop_post(loop_current(), work);
+    } else {
+        atomic_store(&was_slow, true);
+    }
+}
+
+static bool is_slow_no_more(void *arg) {
+    (void)arg;
+    return atomic_load(&was_slow);
+}
+
+/* Its own call is not answered in time, either. To open the listener again would only cut off all clients. */
+static void test_watchdog_leaves_a_native_listener_of_a_busy_loop(void **state) {
+    static struct loop_work work = {.run = on_slow_turn};
+    struct fixture *fixture = *state;
+    struct raw_link link;
+    char byte;
+    if (!fixture_is_native()) {
+        skip();
+    }
+    watchdog_enable(true);
+    fixture_listen(fixture);
+    raw_link_open(&link, fixture->url);
+    atomic_store(&is_slow, true);
+    loop_post(rpc_server_listener(fixture->server, 0)->native->ports[0]->loop, &work);
+    sleep_ms(SLOW_FOR_MS);
+    atomic_store(&is_slow, false);
+    assert_true(eventually(is_slow_no_more, NULL));
+    sleep_ms(SLOW_TURN_MS);
+    assert_int_equal(recv(link.fd, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+    raw_link_close(&link);
+}
+
 /* Whatever the reason: who called over the old connections calls over new ones. */
 static void check_reopen(struct fixture *fixture) {
     struct herald_error error;
@@ -124,6 +175,7 @@ int main(void) {
         TEST(test_watchdog_reopens_dead_tcp_listener),
         TEST(test_watchdog_reopens_dead_unix_listener),
         TEST(test_watchdog_reopens_a_native_listener_that_is_deaf),
+        TEST(test_watchdog_leaves_a_native_listener_of_a_busy_loop),
         TEST(test_watchdog_may_reopen_a_tcp_listener_that_lives),
         TEST(test_watchdog_may_reopen_a_unix_listener_that_lives),
     };
