@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The most extra connections that one round of listener_sweep() closes. */
 #define SWEPT_AT_ONCE          256u
@@ -151,6 +152,14 @@ static void init_listener(struct listener *listener, const struct listener_optio
     peers_init(&listener->peers, exchange_on_cancel);
 }
 
+/* Engines remove a socket that nobody listens on. Any other file is somebody's, and a wrong path is easily set. */
+static bool is_in_the_way(const char *url) {
+    static const char HEAD[] = "ipc://";
+    struct stat state;
+    return strncmp(url, HEAD, sizeof(HEAD) - 1) == 0 && stat(url + sizeof(HEAD) - 1, &state) == 0 &&
+           !S_ISSOCK(state.st_mode);
+}
+
 static enum herald_code start_listener(struct listener *listener, const char *url,
                                        const struct listener_options *options, struct herald_error *reterr) {
     if (strncmp(url, "tls+", 4) == 0) {
@@ -159,6 +168,9 @@ static enum herald_code start_listener(struct listener *listener, const char *ur
             return code;
         }
         tls_identity_warn(listener->tls);
+    }
+    if (is_in_the_way(url)) {
+        return listener_cannot_listen(listener, url, "the path is that of a file which is no socket", reterr);
     }
     return listener->engine->open(listener, url, options, reterr);
 }

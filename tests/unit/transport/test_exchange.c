@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -412,6 +413,25 @@ static void test_exchange_listener_on_a_loop_that_never_ran_is_closed(void **sta
     loop_free(layer.loop);
 }
 
+/* ---- the path ---- */
+
+static void test_exchange_listener_removes_no_file_but_a_socket(void **state) {
+    char url[] = "ipc:///tmp/transport-file-XXXXXX", *path = url + strlen("ipc://");
+    const struct listener_options options = layer_options();
+    struct listener *listener = NULL;
+    struct herald_error error;
+    struct stat file;
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(listener_open(url, &options, &listener, &error), HERALD_UNAVAILABLE);
+    assert_string_equal(error.reason, "CANNOT_LISTEN");
+    assert_int_equal(stat(path, &file), 0);
+    assert_true(S_ISREG(file.st_mode));
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+}
+
 /* ---- several loops ---- */
 
 #define STRANGERS 8u
@@ -525,6 +545,7 @@ int main(void) {
         TEST(test_exchange_cuts_off_who_sends_no_words),
         TEST(test_exchange_listener_opens_no_context_while_its_socket_closes),
         TEST(test_exchange_listener_lets_a_thousand_clients_come_at_once),
+        TEST(test_exchange_listener_removes_no_file_but_a_socket),
         cmocka_unit_test(test_exchange_listener_on_a_loop_that_never_ran_is_closed),
         cmocka_unit_test(test_exchange_busy_loop_is_not_given_all_connections),
     };
