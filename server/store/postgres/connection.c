@@ -376,15 +376,11 @@ static bool read_results(struct db_connection *connection) {
 
 /* ---- preparing ---- */
 
-/* The server always has a portion to work on while the results of the one before come. */
-static bool send_portions(struct db_connection *connection) {
+static bool send_portion(struct db_connection *connection) {
     bool keep = connection->options->preamble == NULL;
-    while (connection->asked < DB_QUERY_COUNT &&
-           connection->asked - connection->prepared / DB_PREPARE_RESULTS <= DB_PREPARE_PORTION) {
-        if (!db_prepare_send(connection->pg, connection->asked, keep, &connection->asked)) {
-            set_cause(connection, "%s", PQerrorMessage(connection->pg));
-            return false;
-        }
+    if (!db_prepare_send(connection->pg, connection->asked, keep, &connection->asked)) {
+        set_cause(connection, "%s", PQerrorMessage(connection->pg));
+        return false;
     }
     return true;
 }
@@ -393,7 +389,11 @@ static bool begin_preparing(struct db_connection *connection) {
     connection->state = DB_CONNECTION_PREPARING;
     connection->asked = connection->prepared = 0;
     connection->prepare_failed = false;
-    return send_portions(connection) && flush(connection);
+    return send_portion(connection) && flush(connection);
+}
+
+static bool has_whole_portion(const struct db_connection *connection) {
+    return connection->asked < DB_QUERY_COUNT && connection->prepared == connection->asked * DB_PREPARE_RESULTS;
 }
 
 static void become_ready(struct db_connection *connection) {
@@ -425,7 +425,7 @@ static bool take_prepared(struct db_connection *connection, PGresult *result) {
     }
     PQclear(result);
     connection->prepared++;
-    if (!send_portions(connection)) {
+    if (has_whole_portion(connection) && !send_portion(connection)) {
         return false;
     }
     if (status == PGRES_PIPELINE_SYNC && !connection->prepare_failed) {

@@ -12,10 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PORTION 8u /* statements */
+
 bool db_prepare_send(PGconn *pg, unsigned first, bool keep, unsigned *ret_sent) {
     unsigned query = first;
     bool sent = first > 0 || (PQsetnonblocking(pg, 1) == 0 && PQenterPipelineMode(pg));
-    for (; query < DB_QUERY_COUNT && query < first + DB_PREPARE_PORTION && sent; query++) {
+    for (; query < DB_QUERY_COUNT && query < first + PORTION && sent; query++) {
         const struct db_query_text *text = &db_query_texts[query];
         const char *name = keep ? text->name : "";
         sent = PQsendPrepare(pg, name, text->sql, 0, NULL) && PQsendDescribePrepared(pg, name);

@@ -9,12 +9,11 @@
 
 /** Of each statement: that of preparing it, and its description. */
 #define DB_PREPARE_RESULTS 2u
-#define DB_PREPARE_PORTION 8u /* statements that one call sends */
 
 /**
  * Asks the server, on a new connection, to prepare and describe the next statements of db/queries, in pipeline mode.
- * libpq keeps a copy of each text until its results have come, so they are sent in portions. The last portion also asks
- * what session_check.sql asks.
+ * It is called again when all results of those have come. libpq keeps a copy of each text until then, so they are sent in
+ * portions. The last portion also asks what session_check.sql asks.
  *
  * The server sends DB_PREPARE_RESULTS for each, in the order of enum db_query, then that of session_check, then the
  * result of the Sync.
