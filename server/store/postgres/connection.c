@@ -376,24 +376,15 @@ static bool read_results(struct db_connection *connection) {
 
 /* ---- preparing ---- */
 
-static bool send_portion(struct db_connection *connection) {
-    bool keep = connection->options->preamble == NULL;
-    if (!db_prepare_send(connection->pg, connection->asked, keep, &connection->asked)) {
+static bool send_prepares(struct db_connection *connection) {
+    connection->state = DB_CONNECTION_PREPARING;
+    connection->prepared = 0;
+    connection->prepare_failed = false;
+    if (!db_prepare_send(connection->pg, connection->options->preamble == NULL)) {
         set_cause(connection, "%s", PQerrorMessage(connection->pg));
         return false;
     }
-    return true;
-}
-
-static bool begin_preparing(struct db_connection *connection) {
-    connection->state = DB_CONNECTION_PREPARING;
-    connection->asked = connection->prepared = 0;
-    connection->prepare_failed = false;
-    return send_portion(connection) && flush(connection);
-}
-
-static bool has_whole_portion(const struct db_connection *connection) {
-    return connection->asked < DB_QUERY_COUNT && connection->prepared == connection->asked * DB_PREPARE_RESULTS;
+    return flush(connection);
 }
 
 static void become_ready(struct db_connection *connection) {
@@ -401,7 +392,6 @@ static void become_ready(struct db_connection *connection) {
     connection->state = DB_CONNECTION_READY;
     connection->failures = 0;
     connection->heard_us = connection->asked_us = clock_now_us();
-    loop_note_freed(connection->options->loop); /* libpq's copies of all statements */
     db_canceller_start(&connection->canceller, connection->pg);
     connection->options->on_ready(connection->options->user);
 }
@@ -425,9 +415,6 @@ static bool take_prepared(struct db_connection *connection, PGresult *result) {
     }
     PQclear(result);
     connection->prepared++;
-    if (has_whole_portion(connection) && !send_portion(connection)) {
-        return false;
-    }
     if (status == PGRES_PIPELINE_SYNC && !connection->prepare_failed) {
         become_ready(connection);
     }
@@ -477,7 +464,7 @@ static bool advance(struct db_connection *connection) {
     case PGRES_POLLING_WRITING:
         return watch_connection(connection, UV_WRITABLE);
     case PGRES_POLLING_OK:
-        return begin_preparing(connection);
+        return send_prepares(connection);
     default:
         explain_connecting(connection);
         return false;

@@ -82,7 +82,6 @@ struct db_connection {
     bool is_silent;              /* owes an answer for a while: takes no more requests */
     struct db_canceller canceller;
     unsigned failures;   /* attempts in a row that failed */
-    unsigned asked;      /* statements that the server was asked to prepare */
     unsigned prepared;   /* results of preparing that have arrived */
     bool prepare_failed; /* the cause says which statement */
     bool retiring;       /* takes no more requests; remade when all are answered */

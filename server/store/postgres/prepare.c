@@ -12,18 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PORTION 8u /* statements */
-
-bool db_prepare_send(PGconn *pg, unsigned first, bool keep, unsigned *ret_sent) {
-    unsigned query = first;
-    bool sent = first > 0 || (PQsetnonblocking(pg, 1) == 0 && PQenterPipelineMode(pg));
-    for (; query < DB_QUERY_COUNT && query < first + PORTION && sent; query++) {
+bool db_prepare_send(PGconn *pg, bool keep) {
+    bool sent = PQsetnonblocking(pg, 1) == 0 && PQenterPipelineMode(pg);
+    for (int query = 0; query < DB_QUERY_COUNT && sent; query++) {
         const struct db_query_text *text = &db_query_texts[query];
         const char *name = keep ? text->name : "";
         sent = PQsendPrepare(pg, name, text->sql, 0, NULL) && PQsendDescribePrepared(pg, name);
     }
-    *ret_sent = query;
-    return sent && (query == DB_QUERY_COUNT ? db_session_ask(pg, keep) : PQsendFlushRequest(pg) == 1);
+    return sent && db_session_ask(pg, keep);
 }
 
 bool db_prepare_check_described(const struct db_query_text *text, const PGresult *described, char *why, size_t size) {
@@ -57,8 +53,8 @@ static void explain_error(const struct db_query_text *text, const PGresult *resu
 }
 
 bool db_prepare_check(unsigned index, const PGresult *result, char *why, size_t size) {
-    const struct db_query_text *text = &db_query_texts[index / DB_PREPARE_RESULTS % DB_QUERY_COUNT];
-    bool is_description = index % DB_PREPARE_RESULTS == 1;
+    const struct db_query_text *text = &db_query_texts[index / 2 % DB_QUERY_COUNT];
+    bool is_description = index % 2 == 1;
     switch (PQresultStatus(result)) {
     case PGRES_FATAL_ERROR:
         explain_error(text, result, why, size);

@@ -7,23 +7,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** Of each statement: that of preparing it, and its description. */
-#define DB_PREPARE_RESULTS 2u
-
 /**
- * Asks the server, on a new connection, to prepare and describe the next statements of db/queries, in pipeline mode.
- * It is called again when all results of those have come. libpq keeps a copy of each text until then, so they are sent in
- * portions. The last portion also asks what session_check.sql asks.
+ * Asks the server, on a new connection, to prepare and describe all statements of db/queries, in pipeline mode, and then
+ * what session_check.sql asks. The server sends two results for each, in the order of enum db_query, then that of
+ * session_check, then the result of the Sync.
  *
- * The server sends DB_PREPARE_RESULTS for each, in the order of enum db_query, then that of session_check, then the
- * result of the Sync.
- *
- * @first     number of statements that were sent before; 0: the connection is new
- * @keep      false: each takes the place of the one before, so they are checked only
- * @ret_sent  number of statements that have been sent: DB_QUERY_COUNT after the last portion
- * Returns:   false: libpq could not send; PQerrorMessage() says why
+ * @keep    false: each takes the place of the one before, so they are checked only
+ * Returns: false: libpq could not send; PQerrorMessage() says why
  */
-bool db_prepare_send(PGconn *pg, unsigned first, bool keep, unsigned *ret_sent);
+bool db_prepare_send(PGconn *pg, bool keep);
 /**
  * Checks result number @index, from 0, of those.
  *
