@@ -205,18 +205,9 @@ static void test_read_whose_reply_is_swallowed_is_asked_again(void **state) {
     herald_channel_close(channel);
 }
 
-/* Every read is answered within its deadline of 5 s, also those that meet the frozen server first. */
-static void test_read_beside_a_frozen_server_is_answered(void **state) {
-    (void)state;
-    char user[64], id[37], urls[512];
+/* Reads while a server is frozen. Returns: the most attempts of one */
+static uint32_t read_beside_frozen(struct herald_channel *channel, const char *id, const char *user) {
     uint32_t attempts = 0, most = 0;
-    struct herald_channel *channel = NULL;
-    fresh_user(user);
-    make_draft(stack, user, id);
-    stack_run(stack, STACK_EVENT_2);
-    stack_wait_serving(stack, STACK_EVENT_2);
-    snprintf(urls, sizeof(urls), "%s,%s", stack_url(stack, STACK_EVENT), stack_url(stack, STACK_EVENT_2));
-    assert_int_equal(herald_channel_open(urls, NULL, &channel, NULL), HERALD_OK);
     for (int i = 0; i < 20; i++) {
         read_ok(channel, id, user, &attempts); /* both are connected, and known to be well */
     }
@@ -226,6 +217,26 @@ static void test_read_beside_a_frozen_server_is_answered(void **state) {
         most = attempts > most ? attempts : most;
     }
     stack_signal(stack, STACK_EVENT_2, SIGCONT);
+    stack_wait_serving(stack, STACK_EVENT_2);
+    return most;
+}
+
+/* Every read is answered within its deadline of 5 s, also those that meet the frozen server first. The channel may choose the other
+ * server alone, if that was quicker before; not each time. */
+static void test_read_beside_a_frozen_server_is_answered(void **state) {
+    (void)state;
+    char user[64], id[37], urls[512];
+    uint32_t most = 0;
+    struct herald_channel *channel = NULL;
+    fresh_user(user);
+    make_draft(stack, user, id);
+    stack_run(stack, STACK_EVENT_2);
+    stack_wait_serving(stack, STACK_EVENT_2);
+    snprintf(urls, sizeof(urls), "%s,%s", stack_url(stack, STACK_EVENT), stack_url(stack, STACK_EVENT_2));
+    assert_int_equal(herald_channel_open(urls, NULL, &channel, NULL), HERALD_OK);
+    for (int i = 0; i < 20 && most < 2; i++) {
+        most = read_beside_frozen(channel, id, user);
+    }
     assert_int_equal(most, 2); /* some met it */
     herald_channel_close(channel);
     stack_kill(stack, STACK_EVENT_2, SIGTERM);

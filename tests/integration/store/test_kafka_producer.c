@@ -252,7 +252,7 @@ static void deadline_body(void *arg) {
     struct setup *setup = arg;
     struct herald_error error = {0};
     assert_true(eventually(health_is_up, &setup->health));
-    rd_kafka_mock_broker_set_down(setup->mock.cluster, MOCK_BROKER);
+    rd_kafka_mock_broker_set_rtt(setup->mock.cluster, MOCK_BROKER, SLOW_MS); /* one that is down may be known to be */
     call_current()->deadline_us = clock_now_us() + 500000;
     assert_int_equal(produce(setup->producer, setup->topic, "k", 0, &error), HERALD_OUTCOME_UNKNOWN);
     assert_int_equal(produce(setup->producer, setup->topic, "k", 0, &error), HERALD_DEADLINE_EXCEEDED);
