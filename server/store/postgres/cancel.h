@@ -30,7 +30,7 @@ struct db_canceller {
     struct db_cancel *under_way; /* NULL: none */
     unsigned begun_count;
     const struct db_request *next; /* for which the timer runs; compared, not read */
-    uv_timer_t timer; /* until a cancel begins, or until the one in progress is given up */
+    uv_timer_t timer;              /* until a cancel begins, or until the one in progress is given up */
 };
 
 /**

@@ -137,3 +137,9 @@ long make_leaf(const struct leaf *leaf) {
     EVP_PKEY_free(key);
     return last_serial;
 }
+
+void serve_with_certificate(const char *name) {
+    setenv("HERALD_JOB_URL", "tls+tcp://127.0.0.1:0", 1);
+    setenv("HERALD_TLS_CERT_FILE", certificate_path(name, ".pem"), 1);
+    setenv("HERALD_TLS_KEY_FILE", certificate_path(name, ".key"), 1);
+}

@@ -27,6 +27,8 @@ long make_leaf(const struct leaf *leaf);
 
 /** "<folder>/<name><suffix>"; one of the last eight results. */
 const char *certificate_path(const char *name, const char *suffix);
+/** Has job servers that this process starts listen with TLS and a certificate. */
+void serve_with_certificate(const char *name);
 /** The text of a file; free() it. */
 char *certificate_text(const char *name, const char *suffix);
 

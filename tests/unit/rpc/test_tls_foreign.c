@@ -27,9 +27,7 @@ static int set_up(void **state) {
     make_leaf(&(struct leaf){.name = "server", .ca = "ca", .dns = "DNS:localhost,DNS:127.0.0.1,IP:127.0.0.1"});
     make_leaf(&(struct leaf){.name = "client", .ca = "ca"});
     make_leaf(&(struct leaf){.name = "stranger", .ca = "other-ca"});
-    setenv("HERALD_JOB_URL", "tls+tcp://127.0.0.1:0", 1);
-    setenv("HERALD_TLS_CERT_FILE", certificate_path("server", ".pem"), 1);
-    setenv("HERALD_TLS_KEY_FILE", certificate_path("server", ".key"), 1);
+    serve_with_certificate("server");
     setenv("HERALD_TLS_CLIENT_CA_FILE", certificate_path("ca", ".pem"), 1);
     server = start_process(TEST_PROGRAM, NULL);
     const char *at = await_output(server, "tls+tcp://");

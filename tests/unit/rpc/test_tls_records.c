@@ -1,6 +1,7 @@
 #include "certificates.h"
 #include "cmocka_headers.h"
 #include "process.h"
+#include "tests/support/process_memory.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -33,9 +34,7 @@ static int set_up(void **state) {
     (void)state;
     make_ca("ca");
     make_leaf(&(struct leaf){.name = "server", .ca = "ca", .dns = "DNS:localhost,IP:127.0.0.1"});
-    setenv("HERALD_JOB_URL", "tls+tcp://127.0.0.1:0", 1);
-    setenv("HERALD_TLS_CERT_FILE", certificate_path("server", ".pem"), 1);
-    setenv("HERALD_TLS_KEY_FILE", certificate_path("server", ".key"), 1);
+    serve_with_certificate("server");
     server = start_process(TEST_PROGRAM, NULL);
     assert_int_equal(sscanf(await_output(server, "tls+tcp://"), "tls+tcp://127.0.0.1:%u", &port), 1);
     return 0;
@@ -118,17 +117,6 @@ static void call(SSL *ssl) {
     read_reply(ssl);
 }
 
-static long resident_kib(void) {
-    char path[64];
-    long pages[2] = {0};
-    snprintf(path, sizeof(path), "/proc/%d/statm", (int)server->pid);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%ld %ld", &pages[0], &pages[1]), 2);
-    (void)fclose(file);
-    return pages[1] * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
 /* ---- the tests ---- */
 
 /* Each record holds the end of a message and the beginning of the next one. */
@@ -146,9 +134,9 @@ static void test_tls_records_that_cut_messages_cost_no_memory(void **state) {
     for (unsigned i = 0; i < FRAMES; i++) {
         assert_true(SSL_write(ssl, turned, sizeof(turned)) > 0);
         read_reply(ssl);
-        before_kib = i == FRAMES / 100 ? resident_kib() : before_kib;
+        before_kib = i == FRAMES / 100 ? process_resident_kib(server->pid) : before_kib;
     }
-    long grown_kib = resident_kib() - before_kib;
+    long grown_kib = process_resident_kib(server->pid) - before_kib;
     if (grown_kib > GROWTH_MAX_KIB) {
         fail_msg("the server has grown by %ld KiB", grown_kib);
     }

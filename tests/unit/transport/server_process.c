@@ -1,5 +1,6 @@
 #include "tests/unit/transport/server_process.h"
 
+#include "tests/support/process_memory.h"
 #include "tests/unit/rpc/cmocka_headers.h"
 #include "tests/unit/rpc/fixture.h"
 
@@ -55,23 +56,12 @@ void server_process_stop(struct server_process *server) {
     (void)fclose(server->log);
 }
 
-static long read_statm(const struct server_process *server, bool resident) {
-    char path[64];
-    long pages[2] = {0};
-    snprintf(path, sizeof(path), "/proc/%d/statm", (int)server->pid);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%ld %ld", &pages[0], &pages[1]), 2);
-    (void)fclose(file);
-    return pages[resident] * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
 long server_process_resident_kib(const struct server_process *server) {
-    return read_statm(server, true);
+    return process_resident_kib(server->pid);
 }
 
 long server_process_virtual_kib(const struct server_process *server) {
-    return read_statm(server, false);
+    return process_virtual_kib(server->pid);
 }
 
 unsigned server_process_descriptors(const struct server_process *server) {
