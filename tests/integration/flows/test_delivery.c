@@ -674,7 +674,10 @@ static void test_delivery_ends_as_expired_when_its_time_is_over(void **state) {
 
 static void test_channel_hangs_with_many_callers_others_do_not_notice(void **state) {
     (void)state;
-    enum { HANGING = 200, OTHERS = 10 }; /* in turn, all within the time that a channel has */
+    enum {
+        HANGING = 64,
+        OTHERS = 10
+    }; /* in turn, all within the time that a channel has: 20 s, with clients that take some */
     static struct caller callers[HANGING];
     stack_channel_behaves(stack, "GENIE_TV", "{\"mode\":\"hang\",\"delayMs\":0,\"count\":16}");
     for (size_t i = 0; i < HANGING; i++) {
