@@ -51,9 +51,10 @@ TASK_FN static enum herald_code create_job(struct event_service *service, const 
         return code;
     }
     code = herald_job_v1_job_service_create_image_job_task(service->jobs, &request, &options, NULL, ret_job, reterr);
-    return code != HERALD_OK && herald_error_is(reterr, HERALD_REASON_IDEMPOTENCY_KEY_REUSED)
-               ? once_refuse_reuse(once, reterr)
-               : code;
+    if (code != HERALD_OK && herald_error_is(reterr, HERALD_REASON_IDEMPOTENCY_KEY_REUSED)) {
+        (void)once_refuse_reuse(once, reterr); /* the same code, in the words of the caller's key */
+    }
+    return code;
 }
 
 TASK_FN static enum herald_code request_event_images(void *self, const ProtobufCMessage *message,
