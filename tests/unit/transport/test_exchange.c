@@ -11,6 +11,7 @@
 #include <nng/protocol/reqrep0/req.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -436,14 +437,11 @@ static void test_exchange_listener_removes_no_file_but_a_socket(void **state) {
 
 #define STRANGERS 8u
 
-static atomic_bool holds_loop;
+static sem_t let_go;
 
 static void hold_loop(struct loop_work *work) {
-    const struct timespec pause = {.tv_nsec = 1000000};
     (void)work;
-    while (atomic_load(&holds_loop)) {
-        nanosleep(&pause, NULL);
-    }
+    (void)sem_wait(&let_go);
 }
 
 /* Opens connections, and counts those that are greeted. */
@@ -484,10 +482,10 @@ static void test_exchange_busy_loop_is_not_given_all_connections(void **state) {
     options.loops = loops;
     options.loop_count = 2;
     assert_int_equal(listener_open("tcp://127.0.0.1:0", &options, &listener, NULL), HERALD_OK);
-    atomic_store(&holds_loop, true);
+    assert_int_equal(sem_init(&let_go, 0, 0), 0);
     loop_post(loops[1], &work);
     unsigned greeted = count_greeted(listener_url(listener), STRANGERS / 2);
-    atomic_store(&holds_loop, false);
+    (void)sem_post(&let_go);
     assert_int_equal(greeted, STRANGERS / 2);
     assert_true(listener_close(listener));
     for (unsigned i = 0; i < 2; i++) {
